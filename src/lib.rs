@@ -1,0 +1,1 @@
+//! lagoa provisions AWS data platforms from YAML and seeds their databases.
