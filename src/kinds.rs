@@ -1,0 +1,29 @@
+//! The kinds, one file each. Adding one touches its file and the list below.
+
+use crate::kind::{AnyKind, Registered};
+
+macro_rules! kinds {
+    ($($module:ident :: $kind:ident),+ $(,)?) => {
+        $(pub mod $module;)+
+
+        thread_local! {
+            static ALL: &'static [&'static dyn AnyKind] = Box::leak(Box::new([
+                $(Box::leak(Box::new(Registered::<$module::$kind>::new(stringify!($module)))) as &'static dyn AnyKind,)+
+            ]));
+        }
+    };
+}
+
+kinds! {
+    s3_bucket::S3Bucket,
+}
+
+/// Every kind, in the order of the list.
+pub fn all() -> &'static [&'static dyn AnyKind] {
+    ALL.with(|all| *all)
+}
+
+/// The kind of that name.
+pub fn find(name: &str) -> Option<&'static dyn AnyKind> {
+    all().iter().copied().find(|kind| kind.facts().name == name)
+}
