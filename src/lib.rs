@@ -1,9 +1,15 @@
 //! lagoa provisions AWS data platforms from YAML and seeds their databases.
 
 pub mod aws;
+pub mod diagnostic;
 pub mod diff;
+pub mod execution;
 pub mod field;
+pub mod graph;
 pub mod kind;
 pub mod kinds;
+pub mod live;
+pub mod plan;
 pub mod policy;
 pub mod reference;
+pub mod stack;
