@@ -1,3 +1,4 @@
 //! lagoa provisions AWS data platforms from YAML and seeds their databases.
 
 pub mod diagnostic;
+pub mod report;
