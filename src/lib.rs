@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod diagnostic;
 pub mod diff;
+pub mod document;
 pub mod execution;
 pub mod field;
 pub mod graph;
@@ -12,4 +13,5 @@ pub mod live;
 pub mod plan;
 pub mod policy;
 pub mod reference;
+pub mod report;
 pub mod stack;

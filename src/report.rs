@@ -1,0 +1,3 @@
+//! Turns plans, events and problems into what people read.
+
+pub mod problems;
