@@ -6,7 +6,11 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::diagnostic::Place;
+use std::path::Path;
+
+use crate::diagnostic::{Place, Problem};
+use crate::document::Document;
+use crate::graph::Graph;
 use crate::kind::{AnyKind, OnDestroy};
 
 /// A checked stack file.
@@ -66,4 +70,21 @@ impl Stack {
     pub fn resource(&self, key: &str) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.key == key)
     }
+}
+
+/// What fills in variables from outside the stack file, strongest first.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// `--var name=value`.
+    pub vars: BTreeMap<String, String>,
+    /// `--var-file FILE`: what the files hold, later files counting before earlier ones.
+    pub var_files: BTreeMap<String, String>,
+    /// The process environment: `LAGOA_VAR_name`, and `${env.NAME}`.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Checks everything that can be checked without AWS, and reports all that is wrong at once.
+pub fn check(document: &Document, root: &Path, inputs: &Inputs) -> Result<(Stack, Graph), Vec<Problem>> {
+    let _ = (document, root, inputs);
+    Err(Vec::new())
 }
