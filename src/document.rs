@@ -29,7 +29,8 @@ pub const DEPTH_LIMIT: usize = 64;
 pub struct Node {
     /// What it holds.
     pub value: Yaml,
-    /// Where it is written; for an alias, where its anchor's value is.
+    /// Where it is written; for an alias, where its anchor's value is. Empty if nothing is
+    /// written, so that a problem is better shown at the key.
     pub place: Place,
 }
 

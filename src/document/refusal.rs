@@ -206,11 +206,7 @@ fn splits_reference(kind: &ErrorKind, line: &str) -> bool {
 fn explain(kind: &ErrorKind, place: &Place) -> Problem {
     use ErrorKind as E;
     let (message, help) = match kind {
-        E::TabNotAllowed
-        | E::TabInBlockIndentation
-        | E::TabInIndentation
-        | E::TabAtBlockScalarStart
-        | E::TabInPlainScalar => ("a tab cannot be used here", "indent with spaces"),
+        kind if is_tab(kind) => ("a tab cannot be used here", "indent with spaces"),
         E::UnclosedFlowCollection { .. }
         | E::UnexpectedEofFlowSequence
         | E::UnexpectedEofFlowMapping
@@ -266,4 +262,15 @@ fn explain(kind: &ErrorKind, place: &Place) -> Problem {
         other => return Problem::error(format!("not valid YAML: {other}")).at(place),
     };
     Problem::error(message).at(place).help(help)
+}
+
+fn is_tab(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::TabNotAllowed
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabInIndentation
+            | ErrorKind::TabAtBlockScalarStart
+            | ErrorKind::TabInPlainScalar
+    )
 }

@@ -69,6 +69,22 @@ fn nothing_null_and_tilde_are_null_and_tell_which() {
 }
 
 #[test]
+fn a_missing_value_is_an_empty_place_on_its_line() {
+    for (text, at) in [
+        ("a:\n\n# c\nb: 1", 1),
+        ("x:\n  - \n  - b\n", 7),
+        ("{a: , b}", 2),
+        ("b: &x\nc: 1", 5),
+    ] {
+        let node = read_text(text);
+        let entry = &node.mapping().unwrap()[0].1;
+        let missing = entry.sequence().map_or(entry, |items| &items[0]);
+        assert!(missing.is_null());
+        assert_eq!(missing.place.range, at..at, "{text:?}");
+    }
+}
+
+#[test]
 fn byte_order_mark_and_crlf_leave_places_exact() {
     assert_eq!(tree_of("\u{feff}a: é\r\nb:\r\n  - ç\r\n"), "{a: é, b: [ç]}");
 }
