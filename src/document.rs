@@ -127,10 +127,7 @@ impl Node {
     /// The value under `key`, if this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         let entries = self.mapping()?;
-        entries
-            .iter()
-            .find(|(name, _)| name.text == key)
-            .map(|(_, node)| node)
+        entries.iter().find(|(name, _)| name.text == key).map(|(_, node)| node)
     }
 
     /// Whether it holds nothing.

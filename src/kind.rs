@@ -271,6 +271,8 @@ pub trait AnyKind {
     fn delete<'a>(&'a self, live: &'a Value, with: &'a Farewell, cx: &'a Cx<'a>) -> Answer<'a, ()>;
     /// See [`Kind::data`].
     fn data<'a>(&'a self, live: &'a Value, cx: &'a Cx<'a>) -> Answer<'a, Option<String>>;
+    /// The fields with every default filled in.
+    fn complete(&self, fields: &Value) -> Result<Value, Error>;
     /// See [`Kind::accept`].
     fn accept(&self, desired: &Value, live: &Value) -> Result<Value, Error>;
     /// See [`Kind::predict`].
@@ -382,6 +384,10 @@ impl<K: Kind> AnyKind for Registered<K> {
 
     fn data<'a>(&'a self, live: &'a Value, cx: &'a Cx<'a>) -> Answer<'a, Option<String>> {
         Box::pin(async move { typed::<K>(live)?.data(cx).await })
+    }
+
+    fn complete(&self, fields: &Value) -> Result<Value, Error> {
+        untyped(&typed::<K>(fields)?)
     }
 
     fn accept(&self, desired: &Value, live: &Value) -> Result<Value, Error> {

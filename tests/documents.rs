@@ -11,13 +11,8 @@ use proptest::prelude::*;
 fn corpus() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/documents");
     let entries = fs::read_dir(folder).expect("the corpus is there");
-    let mut files: Vec<_> = entries
-        .map(|entry| entry.expect("readable").path())
-        .collect();
-    files.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "yaml")
-    });
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     files.sort();
     files
 }
@@ -42,11 +37,7 @@ fn every_file_of_the_corpus_gets_its_verdict() {
     settings.set_omit_expression(true);
     settings.bind(|| {
         for path in corpus() {
-            let name = path
-                .file_stem()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned();
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
             insta::assert_snapshot!(name, verdict(&path));
         }
     });
@@ -87,20 +78,13 @@ resources:
 
 /// Plain scalars and keys of one line are, letter for letter, the text at their place.
 fn is_where_it_says(node: &Node) {
-    assert!(
-        node.place
-            .source
-            .text
-            .get(node.place.range.clone())
-            .is_some()
-    );
+    assert!(node.place.source.text.get(node.place.range.clone()).is_some());
     match &node.value {
         Yaml::Scalar(scalar) if scalar.plain => matches_its_place(&scalar.text, &node.place),
         Yaml::Scalar(_) => {}
-        Yaml::Null => assert!(
-            ["", "~", "null", "Null", "NULL"].contains(&node.place.text()),
-            "{node:?}"
-        ),
+        Yaml::Null => {
+            assert!(["", "~", "null", "Null", "NULL"].contains(&node.place.text()), "{node:?}")
+        }
         Yaml::Sequence(items) => items.iter().for_each(is_where_it_says),
         Yaml::Mapping(entries) => {
             for (key, node) in entries {

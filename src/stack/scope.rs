@@ -52,7 +52,9 @@ impl Findings {
 impl Scope<'_> {
     /// The node that a lone `${var.x}` or `${each.value}` stands for, when that is more than text.
     pub fn node<'n>(&'n self, node: &'n Node) -> &'n Node {
-        let Some(name) = node.text().and_then(|t| t.strip_prefix("${")).and_then(|t| t.strip_suffix('}')) else {
+        let Some(name) =
+            node.text().and_then(|t| t.strip_prefix("${")).and_then(|t| t.strip_suffix('}'))
+        else {
             return node;
         };
         let meant = match name.split_once('.') {
@@ -83,7 +85,8 @@ impl Scope<'_> {
             out.push_str(&rest[..start]);
             let Some(length) = closing(&rest[start + 2..]) else {
                 let problem = Problem::error("`${` is never closed").at(place);
-                findings.problem(problem.help("close it with `}`, or write `$${` for a literal `${`"));
+                findings
+                    .problem(problem.help("close it with `}`, or write `$${` for a literal `${`"));
                 return out;
             };
             let inner = &rest[start + 2..start + 2 + length];
@@ -95,7 +98,13 @@ impl Scope<'_> {
         out
     }
 
-    fn expression(&self, inner: &str, alone: bool, place: &Place, findings: &mut Findings) -> String {
+    fn expression(
+        &self,
+        inner: &str,
+        alone: bool,
+        place: &Place,
+        findings: &mut Findings,
+    ) -> String {
         if inner.contains(':') {
             return format!("${{{inner}}}");
         }
@@ -113,7 +122,8 @@ impl Scope<'_> {
                 Reference { key: "aws".into(), field: field.into() }.mark()
             }
             Some(("stack" | "aws", _)) => {
-                findings.problem(Problem::error(format!("there is no `${{{name}}}`")).at(place).help(
+                findings
+                    .problem(Problem::error(format!("there is no `${{{name}}}`")).at(place).help(
                     "there are ${stack.name}, ${aws.account}, ${aws.region} and ${aws.partition}",
                 ));
                 String::new()
@@ -137,7 +147,8 @@ impl Scope<'_> {
             (Yaml::Null, _) => String::new(),
             (_, Some(text)) => text.to_owned(),
             _ => {
-                let message = format!("`{name}` is {}, so it can't be a part of a text", node.shape());
+                let message =
+                    format!("`{name}` is {}, so it can't be a part of a text", node.shape());
                 findings.problem(Problem::error(message).at(place));
                 String::new()
             }
@@ -146,7 +157,8 @@ impl Scope<'_> {
 
     fn environment(&self, name: &str, place: &Place, findings: &mut Findings) -> String {
         self.environment.get(name).cloned().unwrap_or_else(|| {
-            let problem = Problem::error(format!("the environment variable {name} is not set")).at(place);
+            let problem =
+                Problem::error(format!("the environment variable {name} is not set")).at(place);
             findings.problem(problem.help(format!("set it: `export {name}=…`")));
             String::new()
         })
@@ -154,7 +166,8 @@ impl Scope<'_> {
 
     fn each(&self, path: &str, place: &Place, findings: &mut Findings) -> String {
         let Some((key, _)) = self.each else {
-            let problem = Problem::error("`${each…}` means something only where `for_each` is").at(place);
+            let problem =
+                Problem::error("`${each…}` means something only where `for_each` is").at(place);
             findings.problem(problem);
             return String::new();
         };
@@ -172,7 +185,8 @@ impl Scope<'_> {
     fn resource(&self, name: &str, alone: bool, place: &Place, findings: &mut Findings) -> String {
         let cuts = name.match_indices('.').map(|(at, _)| at).collect::<Vec<_>>();
         let split = cuts.iter().rev().map(|at| (&name[..*at], &name[at + 1..]));
-        let Some((key, field)) = split.clone().find(|(key, _)| self.kinds.contains_key(*key)) else {
+        let Some((key, field)) = split.clone().find(|(key, _)| self.kinds.contains_key(*key))
+        else {
             let first = split.last().map_or(name, |(key, _)| key);
             findings.problem(self.unknown(first, name, place));
             return String::new();
@@ -185,9 +199,11 @@ impl Scope<'_> {
 
     fn unknown(&self, key: &str, name: &str, place: &Place) -> Problem {
         if self.kinds.contains_key(name) {
-            return Problem::error(format!("`${{{name}}}` names a resource, but none of its fields"))
-                .at(place)
-                .help(format!("write which field: `${{{name}.arn}}`, `${{{name}.name}}`, …"));
+            return Problem::error(format!(
+                "`${{{name}}}` names a resource, but none of its fields"
+            ))
+            .at(place)
+            .help(format!("write which field: `${{{name}.arn}}`, `${{{name}.name}}`, …"));
         }
         self.no_such_key(key, place)
     }
