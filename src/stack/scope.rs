@@ -187,7 +187,7 @@ impl Scope<'_> {
         let split = cuts.iter().rev().map(|at| (&name[..*at], &name[at + 1..]));
         let Some((key, field)) = split.clone().find(|(key, _)| self.kinds.contains_key(*key))
         else {
-            let first = split.last().map_or(name, |(key, _)| key);
+            let first = split.clone().next_back().map_or(name, |(key, _)| key);
             findings.problem(self.unknown(first, name, place));
             return String::new();
         };
