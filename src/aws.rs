@@ -4,7 +4,9 @@
 pub mod account;
 pub mod ec2;
 pub mod error;
+pub mod marks;
 pub mod memo;
+pub mod rds_tags;
 pub mod retry;
 
 use std::collections::BTreeSet;
@@ -43,6 +45,8 @@ pub struct Aws {
     pub site: Site,
     /// The folder that the stack file's paths are relative to.
     pub root: PathBuf,
+    /// When this run began.
+    pub started: jiff::Timestamp,
     /// What was ordered on the command line.
     pub orders: Orders,
     /// Identity and Access Management.
@@ -110,6 +114,7 @@ impl Aws {
         Ok(Self {
             site,
             root,
+            started: jiff::Timestamp::now(),
             orders,
             iam: aws_sdk_iam::Client::new(&config),
             s3: aws_sdk_s3::Client::new(&config),

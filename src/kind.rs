@@ -200,7 +200,7 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
     }
 
     /// Why this step needs a person's decision before it can run.
-    fn undecided(&self, _live: &Self) -> Option<String> {
+    fn undecided(&self, _live: &Self, _root: &std::path::Path) -> Option<String> {
         None
     }
 
@@ -290,7 +290,7 @@ pub trait AnyKind {
     /// See [`Kind::summary`].
     fn summary(&self, desired: &Value, root: &std::path::Path) -> Vec<String>;
     /// See [`Kind::undecided`].
-    fn undecided(&self, desired: &Value, live: &Value) -> Option<String>;
+    fn undecided(&self, desired: &Value, live: &Value, root: &std::path::Path) -> Option<String>;
     /// See [`Kind::protected`].
     fn protected(&self, live: &Value) -> Option<String>;
 }
@@ -423,8 +423,8 @@ impl<K: Kind> AnyKind for Registered<K> {
         typed::<K>(desired).map(|desired| desired.summary(root)).unwrap_or_default()
     }
 
-    fn undecided(&self, desired: &Value, live: &Value) -> Option<String> {
-        typed::<K>(desired).ok()?.undecided(&typed(live).ok()?)
+    fn undecided(&self, desired: &Value, live: &Value, root: &std::path::Path) -> Option<String> {
+        typed::<K>(desired).ok()?.undecided(&typed(live).ok()?, root)
     }
 
     fn protected(&self, live: &Value) -> Option<String> {

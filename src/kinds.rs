@@ -15,6 +15,8 @@ macro_rules! kinds {
 }
 
 kinds! {
+    mysql_seed::MysqlSeed,
+    postgres_seed::PostgresSeed,
     s3_bucket::S3Bucket,
 }
 

@@ -15,4 +15,5 @@ pub mod policy;
 pub mod reference;
 pub mod report;
 pub mod seed;
+pub mod sql_seed;
 pub mod stack;

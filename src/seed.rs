@@ -38,9 +38,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 pub use error::{Holder, Place, SeedError, SeedProblem, Undecided, Why};
-pub use unit::{Unit, examine};
 #[cfg(test)]
 use unit::Step;
+pub use unit::{Unit, examine};
 
 /// Which server is seeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +149,9 @@ impl Load {
         let columns = self.columns.as_ref().map(|columns| columns.join("\u{1f}"));
         let columns = columns.unwrap_or_default();
         let Self { table, delimiter, null, header, .. } = self;
-        [table, &columns, &delimiter.to_string(), null, &header.to_string()].map(String::as_str).join("\u{1e}")
+        [table, &columns, &delimiter.to_string(), null, &header.to_string()]
+            .map(String::as_str)
+            .join("\u{1e}")
     }
 }
 

@@ -63,7 +63,7 @@ impl Planner<'_> {
         if self.options.decided.contains(&resource.key) {
             return None;
         }
-        let reason = resource.kind.undecided(desired, &live.fields)?;
+        let reason = resource.kind.undecided(desired, &live.fields, &self.stack.root)?;
         let key = &resource.key;
         Some(Blocked {
             reason,

@@ -12,5 +12,8 @@ pub(super) async fn run(job: &Job<'_>, _: Watch<'_>) -> Result<Report, SeedError
 }
 
 fn missing(seeding: &Seeding<'_>) -> SeedError {
-    SeedError::Connect { server: seeding.target.to_string(), reason: "MySQL is not supported yet".to_owned() }
+    SeedError::Connect {
+        server: seeding.target.to_string(),
+        reason: "MySQL is not supported yet".to_owned(),
+    }
 }

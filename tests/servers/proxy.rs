@@ -66,7 +66,12 @@ pub enum Loses {
 
 type Trap = (&'static [u8], Loses);
 
-async fn forward(mut near: TcpStream, mut far: TcpStream, left: Arc<AtomicI64>, trap: Option<Trap>) {
+async fn forward(
+    mut near: TcpStream,
+    mut far: TcpStream,
+    left: Arc<AtomicI64>,
+    trap: Option<Trap>,
+) {
     let before = left.load(Ordering::SeqCst) > 0;
     let (mut up, mut down) = (vec![0; 4096], vec![0; 4096]);
     loop {
