@@ -4,7 +4,9 @@
 pub mod account;
 pub mod ec2;
 pub mod error;
+pub mod iam;
 pub mod memo;
+pub mod policies;
 pub mod retry;
 
 use std::collections::BTreeSet;
