@@ -4,8 +4,10 @@
 pub mod account;
 pub mod ec2;
 pub mod error;
+pub mod iam;
 pub mod marks;
 pub mod memo;
+pub mod policies;
 pub mod rds_tags;
 pub mod retry;
 

@@ -15,6 +15,10 @@ macro_rules! kinds {
 }
 
 kinds! {
+    iam_group::IamGroup,
+    iam_policy::IamPolicy,
+    iam_role::IamRole,
+    iam_user::IamUser,
     mysql_seed::MysqlSeed,
     postgres_seed::PostgresSeed,
     s3_bucket::S3Bucket,
