@@ -4,7 +4,10 @@
 pub mod account;
 pub mod ec2;
 pub mod error;
+pub mod kms;
+pub mod marks;
 pub mod memo;
+pub mod rds_tags;
 pub mod retry;
 
 use std::collections::BTreeSet;

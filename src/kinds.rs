@@ -15,7 +15,11 @@ macro_rules! kinds {
 }
 
 kinds! {
+    rds_instance::RdsInstance,
+    rds_parameter_group::RdsParameterGroup,
+    rds_subnet_group::RdsSubnetGroup,
     s3_bucket::S3Bucket,
+    secretsmanager_secret::SecretsmanagerSecret,
 }
 
 /// Every kind, in the order of the list.
