@@ -4,6 +4,7 @@ mod calls;
 mod live;
 mod rules;
 mod version;
+mod words;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,6 +19,9 @@ use crate::field::{
 };
 use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Phase, Site, Wanted};
 use live::word;
+pub use words::{
+    DatabaseInsightsMode, Engine, EngineLifecycleSupport, LicenseModel, NetworkType, StorageType,
+};
 
 /// A database server in RDS, outside Aurora.
 ///
@@ -70,6 +74,10 @@ pub struct RdsInstance {
     /// Where the master password comes from: `${env.NAME}` or a secret. Sent at creation, when
     /// `managed_password` is switched off, and with `--rotate KEY`.
     pub password: Option<WriteOnly<SecretSource>>,
+    /// Name or ARN of a snapshot to start from, instead of with an empty database; read at creation
+    /// only. `engine`, `database`, `username`, `storage_encrypted` and `kms_key` must be the
+    /// snapshot's. The password becomes the stack's.
+    pub snapshot: Option<WriteOnly<String>>,
     /// TCP port that the server is asked to listen on. AWS starts with the engine's usual port. A
     /// change restarts the server.
     #[schemars(range(min = 1150, max = 65535))]
@@ -184,85 +192,10 @@ pub struct RdsInstance {
     /// `ignore: [reboot_pending]` leaves that to you.
     #[serde(default)]
     pub reboot_pending: Derived<bool>,
-}
-
-/// An engine that RDS instances run. (Aurora's run in clusters.)
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
-pub enum Engine {
-    Postgres,
-    Mysql,
-    Mariadb,
-    OracleEe,
-    OracleEeCdb,
-    #[serde(rename = "oracle-se2")]
-    OracleSe2,
-    #[serde(rename = "oracle-se2-cdb")]
-    OracleSe2Cdb,
-    SqlserverEe,
-    SqlserverSe,
-    SqlserverEx,
-    SqlserverWeb,
-    SqlserverDevEe,
-    #[serde(rename = "db2-ae")]
-    Db2Ae,
-    #[serde(rename = "db2-ce")]
-    Db2Ce,
-    #[serde(rename = "db2-se")]
-    Db2Se,
-}
-
-/// A kind of disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
-pub enum StorageType {
-    Gp2,
-    Gp3,
-    Io1,
-    Io2,
-    Standard,
-}
-
-/// Which addresses the server has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
-pub enum NetworkType {
-    Ipv4,
-    Dual,
-}
-
-/// How much is recorded about the server's load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
-pub enum DatabaseInsightsMode {
-    Standard,
-    Advanced,
-}
-
-/// How the engine is paid for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
-pub enum LicenseModel {
-    LicenseIncluded,
-    BringYourOwnLicense,
-    BringYourOwnMedia,
-    GeneralPublicLicense,
-    PostgresqlLicense,
-    MarketplaceLicense,
-}
-
-/// What happens at the end of a major version's support.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
-pub enum EngineLifecycleSupport {
-    OpenSourceRdsExtendedSupport,
-    OpenSourceRdsExtendedSupportDisabled,
+    /// The master password is still the one of the snapshot that the server was made from; lagoa
+    /// sets the stack's. Kept in the tag `lagoa:password`.
+    #[serde(default)]
+    pub password_of_snapshot: Derived<bool>,
 }
 
 impl Kind for RdsInstance {
@@ -340,6 +273,9 @@ rds-vpc: { kind: ec2_vpc, cidr_block: 10.0.0.0/16 }
     }
 
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
+        if let Some(snapshot) = &self.snapshot {
+            return self.restore(snapshot, cx).await;
+        }
         let call = self.with_settings(cx.rds.create_db_instance().db_instance_identifier(cx.name));
         let call = if self.managed_password {
             let key = self.managed_password_kms_key.as_deref().map(str::to_owned);
@@ -361,6 +297,10 @@ rds-vpc: { kind: ec2_vpc, cidr_block: 10.0.0.0/16 }
             call.send().await?;
         } else if *self.reboot_pending == Some(false) && *live.reboot_pending == Some(true) {
             cx.rds.reboot_db_instance().db_instance_identifier(cx.name).send().await?;
+        }
+        if *live.password_of_snapshot == Some(true) {
+            let call = cx.rds.remove_tags_from_resource().resource_name(arn);
+            call.tag_keys(live::PASSWORD_TAG).send().await?;
         }
         Ok(())
     }
@@ -388,14 +328,16 @@ rds-vpc: { kind: ec2_vpc, cidr_block: 10.0.0.0/16 }
 
     fn phase(&self) -> Phase {
         let status = self.status.as_deref().unwrap_or("unknown");
-        match (status, self.unsettled.as_deref()) {
-            ("available" | "storage-optimization", None) => Phase::Ready,
-            ("available" | "storage-optimization", Some(live::IMPAIRED)) => {
-                Phase::Failed(live::IMPAIRED.to_owned())
-            }
-            ("available" | "storage-optimization", Some(what)) => Phase::Pending(what.to_owned()),
-            (status, _) if live::TERMINAL.contains(&status) => Phase::Failed(status.to_owned()),
-            (status, _) => Phase::Pending(status.to_owned()),
+        if live::TERMINAL.contains(&status) {
+            return Phase::Failed(status.to_owned());
+        }
+        if !live::USABLE.contains(&status) {
+            return Phase::Pending(status.to_owned());
+        }
+        match self.unsettled.as_deref() {
+            None => Phase::Ready,
+            Some(live::IMPAIRED) => Phase::Failed(live::IMPAIRED.to_owned()),
+            Some(what) => Phase::Pending(what.to_owned()),
         }
     }
 
@@ -406,6 +348,7 @@ rds-vpc: { kind: ec2_vpc, cidr_block: 10.0.0.0/16 }
     fn predict(&mut self, name: &str, site: &Site, _root: &Path) {
         self.arn = site.arn("rds", &site.region, &format!("db:{name}")).into();
         self.reboot_pending = false.into();
+        self.password_of_snapshot = false.into();
     }
 
     fn replace_because(&self, live: &Self) -> Option<String> {

@@ -7,9 +7,9 @@ use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluent
 use aws_sdk_rds::types::CloudwatchLogsExportConfiguration;
 use secrecy::ExposeSecret;
 
-use super::live::word;
+use super::live::{PASSWORD_TAG, word};
 use super::{RdsInstance, version};
-use crate::aws::Error;
+use crate::aws::{Error, rds_tags};
 use crate::field::{Differs, Immutable, SecurityGroupId, set_change};
 use crate::kind::Cx;
 
@@ -64,6 +64,44 @@ impl RdsInstance {
             .set_nchar_character_set_name(fixed(&self.national_character_set))
             .set_timezone(fixed(&self.timezone))
             .set_engine_lifecycle_support(self.engine_lifecycle_support.as_ref().map(word))
+    }
+
+    /// Makes the server from a snapshot. What this call can't set, and a password of one's own,
+    /// `update` sets next.
+    pub(super) async fn restore(&self, snapshot: &str, cx: &Cx<'_>) -> Result<(), Error> {
+        let mut tags = self.tags.clone();
+        if !self.managed_password {
+            tags.0.insert(PASSWORD_TAG.to_owned(), "of the snapshot".to_owned());
+        }
+        let key = self.managed_password_kms_key.as_deref().map(str::to_owned);
+        let call = cx.rds.restore_db_instance_from_db_snapshot().db_instance_identifier(cx.name);
+        call.db_snapshot_identifier(snapshot)
+            .engine(word(&self.engine))
+            .db_instance_class(&self.instance_class)
+            .allocated_storage(self.storage_gib)
+            .set_storage_type(self.storage_type.as_ref().map(word))
+            .set_iops(self.iops)
+            .set_storage_throughput(self.storage_throughput_mibps)
+            .set_dedicated_log_volume(self.dedicated_log_volume)
+            .set_manage_master_user_password(self.managed_password.then_some(true))
+            .set_master_user_secret_kms_key_id(key)
+            .set_port(self.port.map(i32::from))
+            .set_vpc_security_group_ids(self.security_groups.as_ref().map(ids))
+            .set_db_subnet_group_name(self.subnet_group.as_deref().map(str::to_owned))
+            .set_db_parameter_group_name(self.parameter_group.as_deref().map(str::to_owned))
+            .set_option_group_name(self.option_group.clone())
+            .set_multi_az(self.multi_az)
+            .set_availability_zone(self.availability_zone.clone())
+            .publicly_accessible(self.publicly_accessible)
+            .set_network_type(self.network_type.as_ref().map(word))
+            .set_deletion_protection(self.deletion_protection)
+            .set_license_model(self.license_model.as_ref().map(word))
+            .set_ca_certificate_identifier(self.ca_certificate.clone())
+            .set_engine_lifecycle_support(self.engine_lifecycle_support.as_ref().map(word))
+            .set_tags(Some(rds_tags::to_aws(&tags)))
+            .send()
+            .await?;
+        Ok(())
     }
 
     /// Every setting that differs, but the storage's size and speed and the password.
@@ -203,7 +241,7 @@ impl RdsInstance {
         call: ModifyDBInstanceFluentBuilder,
         cx: &Cx<'_>,
     ) -> Result<ModifyDBInstanceFluentBuilder, Error> {
-        let rotate = cx.orders.rotate.contains(cx.key);
+        let rotate = cx.orders.rotate.contains(cx.key) || *live.password_of_snapshot == Some(true);
         Ok(match (self.managed_password, live.managed_password) {
             (true, false) => {
                 let key = self.managed_password_kms_key.as_deref().map(str::to_owned);
@@ -235,3 +273,61 @@ fn ids(groups: &BTreeSet<SecurityGroupId>) -> Vec<String> {
     groups.iter().map(|group| group.0.clone()).collect()
 }
 
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_rds::config::{BehaviorVersion, Config};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn instance(more: Value) -> RdsInstance {
+        let mut fields = json!({
+            "engine": "postgres", "engine_version": "15.7", "instance_class": "db.t3.micro",
+            "storage_gib": 20, "storage_type": "gp3", "username": "postgres",
+            "managed_password": true, "log_exports": ["upgrade"],
+        });
+        for (key, value) in more.as_object().cloned().unwrap_or_default() {
+            fields[key] = value;
+        }
+        serde_json::from_value(fields).expect("fields of an instance")
+    }
+
+    fn sent(desired: Value, live: Value) -> ModifyDBInstanceFluentBuilder {
+        let config = Config::builder().behavior_version(BehaviorVersion::latest()).build();
+        let call = aws_sdk_rds::Client::from_conf(config).modify_db_instance();
+        instance(desired).with_changes(&instance(live), call)
+    }
+
+    #[test]
+    fn only_what_differs_is_sent() {
+        let nothing = sent(Value::Null, Value::Null);
+        let expected = sent(Value::Null, Value::Null);
+        assert_eq!(nothing.as_input(), &Default::default());
+        let class = sent(json!({ "instance_class": "db.t3.small" }), Value::Null);
+        assert_eq!(class.as_input(), expected.db_instance_class("db.t3.small").as_input());
+    }
+
+    #[test]
+    fn the_size_goes_with_the_speed() {
+        let call = sent(json!({ "iops": 4000 }), json!({ "storage_gib": 40 }));
+        assert_eq!((*call.get_allocated_storage(), *call.get_iops()), (Some(40), Some(4000)));
+    }
+
+    #[test]
+    fn logs_come_and_go() {
+        let call = sent(json!({ "log_exports": ["postgresql"] }), Value::Null);
+        let logs = call.get_cloudwatch_logs_export_configuration().clone().expect("logs");
+        assert_eq!(logs.enable_log_types(), ["postgresql"]);
+        assert_eq!(logs.disable_log_types(), ["upgrade"]);
+    }
+
+    #[test]
+    fn a_major_version_is_allowed_only_where_it_changes() {
+        let to = |version: &str| {
+            json!({ "engine_version": version, "allow_major_version_upgrade": true })
+        };
+        assert_eq!(*sent(to("16.1"), Value::Null).get_allow_major_version_upgrade(), Some(true));
+        assert_eq!(*sent(to("15.8"), Value::Null).get_allow_major_version_upgrade(), None);
+    }
+}

@@ -15,6 +15,12 @@ use crate::field::{
     RoleArn, SecretSource, SecurityGroupId, Tls,
 };
 
+/// Statuses in which people can work with the server.
+pub const USABLE: &[&str] = &["available", "storage-optimization", "storage-initialization"];
+
+/// The tag of a server whose master password is still that of its snapshot.
+pub const PASSWORD_TAG: &str = "lagoa:password";
+
 /// Statuses that a server doesn't leave by itself.
 pub const TERMINAL: &[&str] = &[
     "failed",
@@ -58,6 +64,7 @@ fn fields(instance: &DbInstance, desired: Option<&RdsInstance>) -> Result<RdsIns
     let asked_port = instance.db_instance_port().filter(|asked| *asked != 0).and_then(port);
     let parameter_group = instance.db_parameter_groups().first();
     let reboot = parameter_group.and_then(|group| group.parameter_apply_status());
+    let tags = rds_tags::from_aws(instance.tag_list());
     Ok(RdsInstance {
         engine: known(instance, instance.engine())?,
         engine_version: text(instance.engine_version()),
@@ -77,6 +84,7 @@ fn fields(instance: &DbInstance, desired: Option<&RdsInstance>) -> Result<RdsIns
             .and_then(|secret| secret.kms_key_id())
             .map(KmsKeyArn::from),
         password: None,
+        snapshot: None,
         port: asked_port.or(endpoint_port),
         security_groups: Some(security_groups(instance)),
         subnet_group: instance
@@ -115,7 +123,8 @@ fn fields(instance: &DbInstance, desired: Option<&RdsInstance>) -> Result<RdsIns
         national_character_set: fixed(instance.nchar_character_set_name()),
         timezone: fixed(instance.timezone()),
         engine_lifecycle_support: instance.engine_lifecycle_support().and_then(parse),
-        tags: rds_tags::from_aws(instance.tag_list()),
+        password_of_snapshot: tags.contains_key(PASSWORD_TAG).into(),
+        tags,
         host: text(host).into(),
         endpoint_port: endpoint_port.into(),
         connection: connection(instance, desired),
@@ -174,6 +183,10 @@ fn unsettled(instance: &DbInstance) -> Option<String> {
     let secret = instance.master_user_secret().and_then(|secret| secret.secret_status());
     if let Some(status) = secret.filter(|status| *status != "active") {
         return Some(format!("managed password {status}"));
+    }
+    let pending = instance.pending_modified_values();
+    if pending.is_some_and(|pending| pending.master_user_password().is_some()) {
+        return Some("changing password".to_owned());
     }
     let mut groups = instance.vpc_security_groups().iter().filter_map(|group| group.status());
     if let Some(status) = groups.find(|status| *status != "active") {

@@ -17,12 +17,12 @@ impl RdsInstance {
         fold(&mut self.option_group, &live.option_group);
         fold(&mut self.backup_window, &live.backup_window);
         fold(&mut self.maintenance_window, &live.maintenance_window);
-        let same_database = match (&self.database, &live.database) {
-            (Some(desired), Some(live)) => desired.eq_ignore_ascii_case(live),
-            _ => false,
-        };
-        if same_database {
-            self.database.clone_from(&live.database);
+        fold_fixed(&mut self.database, &live.database);
+        fold_fixed(&mut self.character_set, &live.character_set);
+        fold_fixed(&mut self.national_character_set, &live.national_character_set);
+        fold_fixed(&mut self.timezone, &live.timezone);
+        if self.username.eq_ignore_ascii_case(&live.username) {
+            self.username.clone_from(&live.username);
         }
         fold_key(&mut self.managed_password_kms_key, &live.managed_password_kms_key);
         fold_key(&mut self.performance_insights_kms_key, &live.performance_insights_kms_key);
@@ -113,10 +113,10 @@ impl RdsInstance {
     }
 
     fn accept_sizes(&mut self, live: &Self) {
-        if let (Some(desired), Some(have)) = (&self.engine_version, &live.engine_version) {
-            if version::satisfies(self.engine, desired, have, self.moves_by_itself(live)) {
-                self.engine_version.clone_from(&live.engine_version);
-            }
+        if let (Some(desired), Some(have)) = (&self.engine_version, &live.engine_version)
+            && version::satisfies(self.engine, desired, have, self.moves_by_itself(live))
+        {
+            self.engine_version.clone_from(&live.engine_version);
         }
         // Turned off: AWS reports no limit at all.
         if self.max_storage_gib == Some(self.storage_gib) && live.max_storage_gib.is_none() {
@@ -183,6 +183,15 @@ impl RdsInstance {
 
 /// Takes live's spelling where only upper and lower case differ.
 fn fold<T: Clone + Deref<Target = str>>(desired: &mut Option<T>, live: &Option<T>) {
+    if let (Some(want), Some(have)) = (&desired, live)
+        && want.eq_ignore_ascii_case(have)
+    {
+        desired.clone_from(live);
+    }
+}
+
+/// The same for what replaces the server when it differs; Oracle writes names in upper case.
+fn fold_fixed(desired: &mut Option<Immutable<String>>, live: &Option<Immutable<String>>) {
     if let (Some(want), Some(have)) = (&desired, live)
         && want.eq_ignore_ascii_case(have)
     {
