@@ -5,6 +5,7 @@ pub mod account;
 pub mod ec2;
 pub mod error;
 pub mod iam;
+pub mod kms;
 pub mod marks;
 pub mod memo;
 pub mod policies;

@@ -21,7 +21,11 @@ kinds! {
     iam_user::IamUser,
     mysql_seed::MysqlSeed,
     postgres_seed::PostgresSeed,
+    rds_instance::RdsInstance,
+    rds_parameter_group::RdsParameterGroup,
+    rds_subnet_group::RdsSubnetGroup,
     s3_bucket::S3Bucket,
+    secretsmanager_secret::SecretsmanagerSecret,
 }
 
 /// Every kind, in the order of the list.
