@@ -1,1 +1,3 @@
 //! lagoa provisions AWS data platforms from YAML and seeds their databases.
+
+pub mod sandbox;
