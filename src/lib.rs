@@ -14,6 +14,7 @@ pub mod plan;
 pub mod policy;
 pub mod reference;
 pub mod report;
+pub mod sandbox;
 pub mod seed;
 pub mod sql_seed;
 pub mod stack;
