@@ -355,7 +355,7 @@ rds-vpc: { kind: ec2_vpc, cidr_block: 10.0.0.0/16 }
         self.cannot_become(live)
     }
 
-    fn undecided(&self, live: &Self) -> Option<String> {
+    fn undecided(&self, live: &Self, _root: &std::path::Path) -> Option<String> {
         self.needs_a_word(live)
     }
 

@@ -65,12 +65,14 @@ impl Planner<'_> {
         }
         let reason = resource.kind.undecided(desired, &live.fields, &self.stack.root)?;
         let key = &resource.key;
-        Some(Blocked {
-            reason,
-            remedy: format!(
+        let remedy = if resource.kind.facts().seed {
+            format!(
                 "apply with --seed-rerun {key} to run it again, or --seed-accept {key} to take it as done"
-            ),
-        })
+            )
+        } else {
+            format!("change {key} in the stack file")
+        };
+        Some(Blocked { reason, remedy })
     }
 
     /// Says what happens to data, and blocks a delete that must not happen.

@@ -355,9 +355,9 @@ mod tests {
     fn another_major_version_needs_a_word() {
         let live = read(&instance().build(), None).expect("an instance");
         let wanted = desired(serde_json::json!({ "engine_version": "16" }));
-        assert!(wanted.undecided(&live).is_some());
+        assert!(wanted.undecided(&live, std::path::Path::new(".")).is_some());
         let allowed = serde_json::json!({ "engine_version": "16", "allow_major_version_upgrade": true });
-        assert!(desired(allowed).undecided(&live).is_none());
+        assert!(desired(allowed).undecided(&live, std::path::Path::new(".")).is_none());
     }
 
     #[test]
