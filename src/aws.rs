@@ -6,6 +6,7 @@ pub mod ec2;
 pub mod error;
 pub mod memo;
 pub mod retry;
+pub mod vault;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
