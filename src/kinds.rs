@@ -15,6 +15,7 @@ macro_rules! kinds {
 }
 
 kinds! {
+    ec2_key_pair::Ec2KeyPair,
     ec2_security_group::Ec2SecurityGroup,
     s3_bucket::S3Bucket,
 }
