@@ -11,6 +11,7 @@ pub mod memo;
 pub mod policies;
 pub mod rds_tags;
 pub mod retry;
+pub mod vault;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

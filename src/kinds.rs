@@ -15,6 +15,8 @@ macro_rules! kinds {
 }
 
 kinds! {
+    ec2_key_pair::Ec2KeyPair,
+    ec2_security_group::Ec2SecurityGroup,
     iam_group::IamGroup,
     iam_policy::IamPolicy,
     iam_role::IamRole,
