@@ -163,6 +163,10 @@ impl RdsInstance {
         if provisioned && self.iops.is_none() {
             wrong.push(("iops", "`io1` and `io2` need `iops`"));
         }
+        let other_disk = self.storage_type.is_some_and(|disk| disk != StorageType::Gp3);
+        if other_disk && self.storage_throughput_mibps.is_some() {
+            wrong.push(("storage_throughput_mibps", "only `storage_type: gp3` has a throughput"));
+        }
         let interval = self.monitoring_interval_seconds.unwrap_or_default();
         if ![0, 1, 5, 10, 15, 30, 60].contains(&interval) {
             wrong.push(("monitoring_interval_seconds", "AWS takes 0, 1, 5, 10, 15, 30 or 60"));
