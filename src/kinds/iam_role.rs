@@ -140,14 +140,14 @@ read-raw:
         if self.instance_profile && !live.instance_profile {
             profile::make(&self.tags, live.path.as_deref(), cx).await?;
         } else if live.instance_profile && !self.instance_profile {
-            profile::remove(cx.name, &live.tags, cx).await?;
+            profile::remove(&live.tags, cx).await?;
         }
         self.update_tags(live, cx).await
     }
 
     async fn delete(&self, _farewell: &Farewell, cx: &Cx<'_>) -> Result<(), Error> {
         profile::leave_all(cx).await?;
-        profile::remove(cx.name, &self.tags, cx).await?;
+        profile::discard(&self.tags, cx).await?;
         Holder::Role(cx.name).strip(&cx.iam).await?;
         gone_is_fine(cx.iam.delete_role().role_name(cx.name).send().await)
     }
