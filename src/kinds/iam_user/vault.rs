@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_the_users_only_with_the_same_marks() {
-        let secret = |pairs| Secret {
+        let secret = |pairs: &[(&str, &str)]| Secret {
             arn: String::new(),
             version: None,
             deleted: false,
