@@ -9,7 +9,7 @@ use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
 
 use super::error::{SeedError, SeedProblem};
-use super::ledger::{Entry, Row, State, Verdict};
+use super::ledger::{self, Entry, Row, State, Verdict};
 use super::postgres_copy as copy;
 use super::postgres_journal as journal;
 use super::postgres_script::{self, Part, Script};
@@ -32,19 +32,21 @@ pub(super) async fn read_ledger(seeding: &Seeding<'_>) -> Result<Vec<Row>, SeedE
 /// Runs what needs to run.
 pub(super) async fn run(job: &Job<'_>, watch: Watch<'_>) -> Result<Report, SeedError> {
     let mut session = begin(job.seeding, watch).await?;
-    let rows = session.ledger(job.seeding).await.map_err(Failure::of_ledger)?;
-    let verdicts = job.verdicts(&rows)?;
+    let mut rows = session.ledger(job.seeding).await.map_err(Failure::of_ledger)?;
+    job.check_decisions(&rows)?;
     let mut report = Report::default();
-    for (unit, verdict) in job.units.iter().zip(verdicts) {
-        let outcome = match verdict {
+    for unit in job.units {
+        let outcome = match job.verdict(&rows, unit)? {
             Verdict::Skip | Verdict::Ask(_) => Outcome::Skipped,
             Verdict::Accept => accept(&session, job, unit).await?,
-            Verdict::Run { from, again } => {
+            Verdict::Run { from, .. } => {
                 watch(Progress::Started { path: unit.path.clone() });
-                let mut file = File { job, unit, run: run_id(), started: Instant::now(), session };
-                let outcome = file.run(from, again, watch).await;
+                let mut file = File { job, unit, run: ledger::run_id(), started: Instant::now(), session };
+                let outcome = file.run(from, watch).await?;
                 session = file.session;
-                outcome?
+                // Where the session is a new one, somebody else may have gone on meanwhile.
+                rows = session.ledger(job.seeding).await.map_err(Failure::of_ledger)?;
+                outcome
             }
         };
         watch(Progress::Finished { path: unit.path.clone(), outcome: outcome.clone() });
@@ -62,13 +64,8 @@ async fn begin(seeding: &Seeding<'_>, watch: Watch<'_>) -> Result<Session, SeedE
     Ok(session)
 }
 
-/// A name for one run of one file.
-pub(super) fn run_id() -> String {
-    format!("{:016x}", rand::random::<u64>())
-}
-
 async fn accept(session: &Session, job: &Job<'_>, unit: &Unit) -> Result<Outcome, SeedError> {
-    let run = run_id();
+    let run = ledger::run_id();
     let entry = Entry { unit, state: State::Done, done: 0, rows: 0, run: &run, milliseconds: 0 };
     let sql = write(job.seeding, &entry);
     session.execute(&sql).await.map_err(Failure::of_ledger)?;
@@ -105,14 +102,14 @@ impl From<tokio_postgres::Error> for Stopped {
 }
 
 impl File<'_> {
-    async fn run(&mut self, from: usize, again: bool, watch: Watch<'_>) -> Result<Outcome, SeedError> {
+    async fn run(&mut self, from: usize, watch: Watch<'_>) -> Result<Outcome, SeedError> {
         let rows = match &self.unit.work {
             Work::Script => {
                 let script = self.read()?;
                 if script.transactional {
                     self.transaction(Some(&script), watch).await?
                 } else {
-                    journal::run(self, &script, from, again, watch).await?
+                    journal::run(self, &script, from, watch).await?
                 }
             }
             Work::Csv(_) => self.transaction(None, watch).await?,
