@@ -14,4 +14,5 @@ pub mod plan;
 pub mod policy;
 pub mod reference;
 pub mod report;
+pub mod sandbox;
 pub mod stack;

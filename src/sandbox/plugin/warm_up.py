@@ -1,0 +1,24 @@
+"""Loads the services that lagoa uses before the first request comes in."""
+
+import importlib
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.backends import get_backend
+
+SERVICES = {
+    "s3": "aws",
+    "iam": "aws",
+    "sts": "aws",
+    "ec2": "us-east-1",
+    "rds": "us-east-1",
+    "secretsmanager": "us-east-1",
+    "resourcegroupstaggingapi": "us-east-1",
+}
+
+
+def warm_up():
+    """Import the services and make their backends."""
+    for service, region in SERVICES.items():
+        importlib.import_module(f"moto.{service}.responses")
+        backends = get_backend(service)[DEFAULT_ACCOUNT_ID]
+        backends[region]
