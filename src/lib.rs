@@ -1,6 +1,7 @@
 //! lagoa provisions AWS data platforms from YAML and seeds their databases.
 
 pub mod aws;
+pub mod cli;
 pub mod diagnostic;
 pub mod diff;
 pub mod document;
@@ -15,4 +16,5 @@ pub mod policy;
 pub mod reference;
 pub mod report;
 pub mod sandbox;
+pub mod schema;
 pub mod stack;
