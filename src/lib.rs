@@ -1,6 +1,7 @@
 //! lagoa provisions AWS data platforms from YAML and seeds their databases.
 
 pub mod aws;
+pub mod cli;
 pub mod diagnostic;
 pub mod diff;
 pub mod document;
@@ -17,4 +18,5 @@ pub mod report;
 pub mod sandbox;
 pub mod seed;
 pub mod sql_seed;
+pub mod schema;
 pub mod stack;

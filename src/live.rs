@@ -1,6 +1,8 @@
 //! What AWS has: the stack's resources as they are now, and the orphans.
 //! Knows nothing of what ought to be, except as a hint on what to read.
 
+mod world;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::aws::retry::persist;
 use crate::aws::{Aws, Error};
 use crate::kind::{AnyKind, Cx, Live, Wanted};
+pub use world::{Survey, survey};
 
 /// A resource to look for.
 #[derive(Clone)]

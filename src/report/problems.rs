@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
 
+use super::style::{Ink, Style, harmless};
 use crate::diagnostic::{Place, Problem, Severity};
 
 /// More than this says nothing new, and a generated file can have a hundred thousand.
@@ -25,6 +26,25 @@ pub fn render(problems: &[Problem], colour: bool) -> String {
     }
     text.push_str(&count(&sorted));
     text
+}
+
+/// A problem that has no place in a file, on two lines.
+pub fn sentence(problem: &Problem, style: Style) -> String {
+    let (ink, word) = match problem.severity {
+        Severity::Error => (Ink::Bad, "error:"),
+        Severity::Warning => (Ink::Warn, "warning:"),
+    };
+    let mut text = format!("{} {}\n", style.paint(ink, word), printable(&problem.message));
+    if let Some(help) = &problem.help {
+        text.push_str(&format!("{} {}\n", style.paint(Ink::Strong, "help:"), printable(help)));
+    }
+    text
+}
+
+/// Several lines are several lines; nothing else that steers a terminal passes.
+fn printable(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(harmless).collect();
+    first_characters(&lines.join("\n"), MESSAGE_WIDTH * 4)
 }
 
 /// The problems by place, without repetition: an alias shows one mistake many times.
