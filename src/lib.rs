@@ -16,7 +16,7 @@ pub mod policy;
 pub mod reference;
 pub mod report;
 pub mod sandbox;
+pub mod schema;
 pub mod seed;
 pub mod sql_seed;
-pub mod schema;
 pub mod stack;

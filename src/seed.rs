@@ -19,8 +19,8 @@ mod mysql;
 mod mysql_ddl;
 mod mysql_lexer;
 mod mysql_script;
-mod mysql_table;
 mod mysql_session;
+mod mysql_table;
 mod postgres;
 mod postgres_copy;
 mod postgres_journal;
@@ -362,7 +362,11 @@ impl Job<'_> {
         match ledger::decide(row, unit, self.rule, self.decision) {
             ledger::Verdict::Ask(why) => {
                 let seed = self.seeding.seed.to_owned();
-                Err(SeedError::NeedsDecision(vec![Undecided { seed, path: unit.path.clone(), why }]))
+                Err(SeedError::NeedsDecision(vec![Undecided {
+                    seed,
+                    path: unit.path.clone(),
+                    why,
+                }]))
             }
             verdict => Ok(verdict),
         }

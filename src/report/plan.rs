@@ -74,7 +74,8 @@ fn resource(entry: &Entry, style: Style) -> String {
         None => sign(entry.action),
     };
     let key = style.paint(Ink::Strong, &harmless(&entry.key));
-    let mut text = format!("{}{} {} {key}", " ".repeat(4 - sign.len()), style.paint(ink, sign), entry.kind);
+    let mut text =
+        format!("{}{} {} {key}", " ".repeat(4 - sign.len()), style.paint(ink, sign), entry.kind);
     if entry.name != entry.key {
         text.push_str(&format!(" ({})", harmless(&entry.name)));
     }
@@ -109,7 +110,8 @@ fn prose(text: &mut String, style: Style, ink: Ink, label: &str, words: &str) {
 
 /// Fields, their values aligned.
 fn fields(entry: &Entry, style: Style) -> String {
-    let news = |field: &Field| field.old.is_null() || field.old.as_array().is_some_and(Vec::is_empty);
+    let news =
+        |field: &Field| field.old.is_null() || field.old.as_array().is_some_and(Vec::is_empty);
     let all_new = entry.fields.iter().all(news);
     // The notes say in words what a new seed holds.
     if entry.action == Deed::Seed && all_new && !entry.notes.is_empty() {
@@ -145,12 +147,13 @@ fn set(field: &Field) -> Vec<(String, Vec<String>)> {
     let wide = value::flow(&field.new).chars().count() > NARROW;
     match &field.new {
         Value::Object(map) if wide => {
-            let members = map.iter().filter(|(_, value)| !value::is_hollow(value)).map(|(key, new)| Field {
-                path: format!("{}.{key}", field.path),
-                new: new.clone(),
-                known_after_apply: new.to_string().contains("${") && field.known_after_apply,
-                ..field.clone()
-            });
+            let members =
+                map.iter().filter(|(_, value)| !value::is_hollow(value)).map(|(key, new)| Field {
+                    path: format!("{}.{key}", field.path),
+                    new: new.clone(),
+                    known_after_apply: new.to_string().contains("${") && field.known_after_apply,
+                    ..field.clone()
+                });
             members.flat_map(|member| set(&member)).collect()
         }
         Value::Array(items) if wide && items.len() > 1 => {
@@ -173,20 +176,23 @@ fn later(text: String, unknown: bool) -> String {
 fn tags(tags: &Value) -> Vec<String> {
     let Some(tags) = tags.as_object() else { return vec![value::line(tags)] };
     let own = tags.iter().filter(|(key, _)| !key.starts_with("lagoa:"));
-    let words: Vec<String> = own.map(|(key, value)| format!("{key}={}", value::flow(value))).collect();
+    let words: Vec<String> =
+        own.map(|(key, value)| format!("{key}={}", value::flow(value))).collect();
     if words.is_empty() { Vec::new() } else { vec![harmless(&words.join(", "))] }
 }
 
 /// A field that differs: old → new, or the members that come and go.
 fn changed(field: &Field, style: Style) -> (String, Vec<String>) {
-    let mut lines = if field.policy { policy_lines(field, style) } else { None }.unwrap_or_else(|| {
-        if field.members {
-            return members(field, style);
-        }
-        let new = later(value::line(&field.new), field.known_after_apply);
-        let (old, new) = (style.paint(Ink::Faint, &value::line(&field.old)), style.paint(Ink::Strong, &new));
-        vec![format!("{old} → {new}")]
-    });
+    let mut lines =
+        if field.policy { policy_lines(field, style) } else { None }.unwrap_or_else(|| {
+            if field.members {
+                return members(field, style);
+            }
+            let new = later(value::line(&field.new), field.known_after_apply);
+            let (old, new) =
+                (style.paint(Ink::Faint, &value::line(&field.old)), style.paint(Ink::Strong, &new));
+            vec![format!("{old} → {new}")]
+        });
     if let (true, Some(first)) = (field.forces_replacement, lines.first_mut()) {
         first.push_str(&style.paint(Ink::Bad, "  (forces the replacement)"));
     }
@@ -196,7 +202,10 @@ fn changed(field: &Field, style: Style) -> (String, Vec<String>) {
 fn members(field: &Field, style: Style) -> Vec<String> {
     let each = |list: &Value, sign: &str, ink| -> Vec<String> {
         let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
-        items.iter().map(|item| style.paint(ink, &format!("{sign} {}", value::line(item)))).collect()
+        items
+            .iter()
+            .map(|item| style.paint(ink, &format!("{sign} {}", value::line(item))))
+            .collect()
     };
     let mut lines = each(&field.new, "+", Ink::Good);
     if let (true, Some(last)) = (field.known_after_apply, lines.last_mut()) {
@@ -237,7 +246,8 @@ pub fn total(view: &View, style: Style) -> String {
             false => format!("No changes. AWS matches {}.", view.file),
         };
         if kept > 0 {
-            line = format!("Nothing to do; {kept} left in the account as `on_destroy: retain` says.");
+            line =
+                format!("Nothing to do; {kept} left in the account as `on_destroy: retain` says.");
         }
         return format!("{}\n", style.paint(Ink::Good, &line));
     }

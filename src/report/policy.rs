@@ -9,7 +9,14 @@ use crate::policy::canonical;
 const WIDTH: usize = 160;
 /// Members that say what a statement is about, in reading order.
 const ORDER: [&str; 8] = [
-    "Effect", "Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal", "Condition",
+    "Effect",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Principal",
+    "NotPrincipal",
+    "Condition",
 ];
 
 /// What became of a statement.
@@ -118,8 +125,10 @@ fn members(old: &Value, new: &Value) -> String {
         }
         let change = match (strings(&old[member]), strings(&new[member])) {
             (Some(old), Some(new)) => {
-                let comes = new.iter().filter(|one| !old.contains(one)).map(|one| format!("+ {one}"));
-                let goes = old.iter().filter(|one| !new.contains(one)).map(|one| format!("- {one}"));
+                let comes =
+                    new.iter().filter(|one| !old.contains(one)).map(|one| format!("+ {one}"));
+                let goes =
+                    old.iter().filter(|one| !new.contains(one)).map(|one| format!("- {one}"));
                 comes.chain(goes).collect::<Vec<_>>().join(" ")
             }
             _ => format!("{} → {}", flow(&old[member]), flow(&new[member])),
@@ -150,7 +159,9 @@ mod tests {
             "Condition": { "StringEquals": { "aws:PrincipalTag/team": "data" } } } });
         assert_eq!(
             statements(&document),
-            ["Allow s3:GetObject, s3:ListBucket on * when { StringEquals: { aws:PrincipalTag/team: data } }"]
+            [
+                "Allow s3:GetObject, s3:ListBucket on * when { StringEquals: { aws:PrincipalTag/team: data } }"
+            ]
         );
         let trust = json!({ "Statement": [{
             "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "Service": "dms.amazonaws.com" } }] });

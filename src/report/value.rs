@@ -25,13 +25,16 @@ pub fn flow(value: &Value) -> String {
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::String(text) => string(text),
         Value::Array(items) if items.is_empty() => "[]".to_owned(),
-        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", "))
+        }
         Value::Object(map) => {
             let set: Vec<_> = map.iter().filter(|(_, value)| !value.is_null()).collect();
             if set.is_empty() {
                 return "{}".to_owned();
             }
-            let members = set.into_iter().map(|(key, value)| format!("{}: {}", string(key), flow(value)));
+            let members =
+                set.into_iter().map(|(key, value)| format!("{}: {}", string(key), flow(value)));
             format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
         }
     }
@@ -47,8 +50,10 @@ pub fn string(text: &str) -> String {
     }
     let odd = |c: char| c.is_control() || matches!(c, '"' | ',' | '{' | '}' | '[' | ']' | '#');
     let reference = text.contains("${");
-    let alike = matches!(text.as_str(), "" | "true" | "false" | "null" | "~") || text.parse::<f64>().is_ok();
-    let edges = text.starts_with(' ') || text.ends_with(' ') || text.ends_with(':') || text.contains(": ");
+    let alike = matches!(text.as_str(), "" | "true" | "false" | "null" | "~")
+        || text.parse::<f64>().is_ok();
+    let edges =
+        text.starts_with(' ') || text.ends_with(' ') || text.ends_with(':') || text.contains(": ");
     if alike || edges || (text.chars().any(odd) && !reference) {
         return Value::String(harmless(&text)).to_string();
     }
@@ -78,7 +83,8 @@ pub fn shown(value: &Value) -> Value {
 
 /// The schema of the value when it is there: `Option` adds a null alternative that says nothing.
 pub fn given(schema: &Value) -> &Value {
-    let mut real = schema["anyOf"].as_array().into_iter().flatten().filter(|one| one["type"] != "null");
+    let mut real =
+        schema["anyOf"].as_array().into_iter().flatten().filter(|one| one["type"] != "null");
     match (real.next(), real.next()) {
         (Some(only), None) => only,
         _ => schema,

@@ -175,7 +175,8 @@ impl View {
 
     /// Whether applying it would do anything.
     pub fn changes(&self) -> bool {
-        self.total.blocked > 0 || self.total.deeds.iter().any(|(deed, n)| *deed != Deed::Retain && *n > 0)
+        self.total.blocked > 0
+            || self.total.deeds.iter().any(|(deed, n)| *deed != Deed::Retain && *n > 0)
     }
 }
 
@@ -195,7 +196,9 @@ fn total(resources: &[Entry], unchanged: usize) -> Total {
 fn entry(step: &Step, plan: &Plan, stack: &Stack) -> Option<Entry> {
     let half = !step.replaces.is_empty();
     let delete = plan.steps.iter().find(|other| {
-        half && other.action == Action::Delete && other.key == step.key && !other.replaces.is_empty()
+        half && other.action == Action::Delete
+            && other.key == step.key
+            && !other.replaces.is_empty()
     });
     let action = match (half, step.action) {
         (true, Action::Delete) => return None,
@@ -211,7 +214,9 @@ fn entry(step: &Step, plan: &Plan, stack: &Stack) -> Option<Entry> {
     let place = resource.map(|resource| {
         format!("{}:{}", resource.place.source.name, resource.place.line_column().0)
     });
-    let first = |own: &Option<_>, other: Option<&Option<_>>| own.clone().or_else(|| other.cloned().flatten());
+    let first = |own: &Option<_>, other: Option<&Option<_>>| {
+        own.clone().or_else(|| other.cloned().flatten())
+    };
     Some(Entry {
         action,
         key: step.key.clone(),
@@ -295,7 +300,8 @@ mod tests {
             "password": secret,
             "login": { "properties": { "word": { "type": "string", "writeOnly": true } } },
         } });
-        let value = json!({ "password": { "secret": "db", "key": "pw" }, "login": { "word": "hunter2" } });
+        let value =
+            json!({ "password": { "secret": "db", "key": "pw" }, "login": { "word": "hunter2" } });
         let public = public(&schema, &value);
         assert_eq!(public["password"], "from the secret db, member pw");
         assert_eq!(public["login"]["word"], value::HIDDEN);

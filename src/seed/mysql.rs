@@ -46,7 +46,14 @@ pub(super) async fn run(job: &Job<'_>, watch: Watch<'_>) -> Result<Report, SeedE
             Verdict::Accept => accept(&mut session, job, unit).await?,
             Verdict::Run { from, again } => {
                 watch(Progress::Started { path: unit.path.clone() });
-                let mut file = File { job, unit, run: ledger::run_id(), started: Instant::now(), session, dirty: false };
+                let mut file = File {
+                    job,
+                    unit,
+                    run: ledger::run_id(),
+                    started: Instant::now(),
+                    session,
+                    dirty: false,
+                };
                 let outcome = file.run(from, again, watch).await?;
                 session = file.session;
                 if file.dirty {
@@ -113,7 +120,12 @@ impl From<Error> for Stopped {
 }
 
 impl File<'_> {
-    async fn run(&mut self, from: usize, again: bool, watch: Watch<'_>) -> Result<Outcome, SeedError> {
+    async fn run(
+        &mut self,
+        from: usize,
+        again: bool,
+        watch: Watch<'_>,
+    ) -> Result<Outcome, SeedError> {
         let rows = match &self.unit.work {
             Work::Script => {
                 let script = self.read()?;
@@ -135,7 +147,8 @@ impl File<'_> {
         let text = source::read(self.job.root, &self.unit.path);
         let text = text.map_err(|problem| SeedError::Files(vec![problem]))?;
         let (script, problems) = mysql_script::parse(&self.unit.path, text, &self.unit.with);
-        let leaves = |statement: &Statement| statement.nature == Nature::Session || is_temporary(statement);
+        let leaves =
+            |statement: &Statement| statement.nature == Nature::Session || is_temporary(statement);
         self.dirty = script.statements.iter().any(leaves);
         if problems.is_empty() { Ok(script) } else { Err(SeedError::Files(problems)) }
     }
@@ -198,7 +211,9 @@ impl File<'_> {
         watch: Watch<'_>,
     ) -> Result<u64, SeedError> {
         let last = range.end == script.statements.len();
-        let works = script.statements[range.clone()].iter().any(|statement| statement.nature == Nature::Plain);
+        let works = script.statements[range.clone()]
+            .iter()
+            .any(|statement| statement.nature == Nature::Plain);
         if !works && !last {
             let sent = self.statements(script, range.clone()).await;
             return sent.map_err(|stopped| self.error(Some(script), range.start, stopped));
@@ -233,7 +248,9 @@ impl File<'_> {
                 Err(stopped) => stopped,
             };
             let undone = match &stopped {
-                Stopped::At(_, refusal) | Stopped::By(Failure::Server(refusal)) => UNDONE.contains(&refusal.code),
+                Stopped::At(_, refusal) | Stopped::By(Failure::Server(refusal)) => {
+                    UNDONE.contains(&refusal.code)
+                }
                 _ => false,
             };
             // Not asked of a session that is gone: there the server rolls back by itself.
@@ -243,7 +260,12 @@ impl File<'_> {
             if !undone || attempt == ATTEMPTS {
                 return Err(self.error(script, first, stopped));
             }
-            watch(Progress::Note { message: format!("{}: the server undid it for another transaction; trying again", self.unit.path) });
+            watch(Progress::Note {
+                message: format!(
+                    "{}: the server undid it for another transaction; trying again",
+                    self.unit.path
+                ),
+            });
         }
         unreachable!("the loop ends by returning")
     }
@@ -259,7 +281,9 @@ impl File<'_> {
         self.session.execute("START TRANSACTION").await?;
         let rows = match piece {
             Piece::Statements(script, range) => self.statements(script, range.clone()).await?,
-            Piece::Rows(load, destination) => mysql_table::load(self, load, destination, watch).await?,
+            Piece::Rows(load, destination) => {
+                mysql_table::load(self, load, destination, watch).await?
+            }
         };
         self.journal(state, done, before + rows).await?;
         Ok(rows)
@@ -297,15 +321,23 @@ impl File<'_> {
         self.journal(State::Running, index, before).await.map_err(Failure::of_ledger)?;
         let rows = match self.statements(script, index..index + 1).await {
             Ok(rows) => rows,
-            Err(Stopped::At(_, refusal)) if again && mysql_ddl::was_applied(class, refusal.code) => {
+            Err(Stopped::At(_, refusal))
+                if again && mysql_ddl::was_applied(class, refusal.code) =>
+            {
                 let path = &self.unit.path;
-                watch(Progress::Note { message: format!("{path}: a {class} of the run that was cut off had been applied") });
+                watch(Progress::Note {
+                    message: format!(
+                        "{path}: a {class} of the run that was cut off had been applied"
+                    ),
+                });
                 0
             }
             Err(stopped) => {
                 if let Stopped::At(..) = stopped {
                     // Refused, so it isn't applied and not in doubt.
-                    self.journal(State::Partial, index, before).await.map_err(Failure::of_ledger)?;
+                    self.journal(State::Partial, index, before)
+                        .await
+                        .map_err(Failure::of_ledger)?;
                 }
                 return Err(self.error(Some(script), index, stopped));
             }
@@ -339,14 +371,20 @@ impl File<'_> {
             after: after.to_owned(),
         };
         let unknown = lost("run it again; the ledger tells how far it got");
-        let Ok(mut session) = Session::begin(self.job.seeding, watch).await else { return Err(unknown) };
+        let Ok(mut session) = Session::begin(self.job.seeding, watch).await else {
+            return Err(unknown);
+        };
         let Ok(rows) = session.ledger(self.job.seeding).await else { return Err(unknown) };
         let own = rows.iter().find(|row| row.file == self.unit.path && row.run == self.run);
         if state == State::Done && own.is_some_and(|row| row.state == State::Done) {
             self.session = session;
             return Ok(());
         }
-        Err(if first == 0 && own.is_none() { lost(&format!("{NOTHING_APPLIED}, run it again")) } else { unknown })
+        Err(if first == 0 && own.is_none() {
+            lost(&format!("{NOTHING_APPLIED}, run it again"))
+        } else {
+            unknown
+        })
     }
 
     pub(super) fn said(&self, message: &str, after: &str) -> SeedError {
@@ -363,8 +401,10 @@ impl File<'_> {
     fn error(&self, script: Option<&Script>, first: usize, stopped: Stopped) -> SeedError {
         let after = match first {
             0 => NOTHING_APPLIED.to_owned(),
-            _ => format!("the {first} statements before line {} are applied, and the next run goes on there",
-                script.map_or(0, |script| script.line(first))),
+            _ => format!(
+                "the {first} statements before line {} are applied, and the next run goes on there",
+                script.map_or(0, |script| script.line(first))
+            ),
         };
         match (stopped, script) {
             (Stopped::At(index, refusal), Some(script)) => {
@@ -373,7 +413,9 @@ impl File<'_> {
                 SeedError::Refused { problem: Box::new(problem), after }
             }
             (Stopped::Problem(problem), _) => SeedError::Refused { problem, after },
-            (Stopped::At(_, refusal) | Stopped::By(Failure::Server(refusal)), _) => self.said(&message(&refusal), &after),
+            (Stopped::At(_, refusal) | Stopped::By(Failure::Server(refusal)), _) => {
+                self.said(&message(&refusal), &after)
+            }
             (Stopped::By(Failure::Lost(reason)), _) => {
                 let after = match self.unit.transactional {
                     true => format!("{NOTHING_APPLIED}, run it again"),

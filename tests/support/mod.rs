@@ -17,7 +17,8 @@ pub struct Site {
 impl Site {
     /// A fresh folder and a sandbox of its own, named after the test.
     pub fn new(test: &str) -> Self {
-        let base = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+        let base =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
         // Databases run as another user, so their home must be reachable for anyone.
         let home = std::env::temp_dir().join(format!("lagoa-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&base).expect("make the test's folder");
@@ -29,7 +30,8 @@ impl Site {
     /// Writes a file below the folder.
     pub fn write(&self, path: &str, text: &str) {
         let path = self.folder.join(path);
-        std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("make a folder");
+        std::fs::create_dir_all(path.parent().expect("a file has a folder"))
+            .expect("make a folder");
         std::fs::write(path, text).expect("write a file");
     }
 
@@ -149,7 +151,13 @@ pub fn changed(plan: &Value) -> Vec<String> {
 pub fn actions(plan: &Value) -> Vec<String> {
     let resources = plan["resources"].as_array().into_iter().flatten();
     let mut all: Vec<String> = resources
-        .map(|r| format!("{} {}", r["action"].as_str().unwrap_or_default(), r["key"].as_str().unwrap_or_default()))
+        .map(|r| {
+            format!(
+                "{} {}",
+                r["action"].as_str().unwrap_or_default(),
+                r["key"].as_str().unwrap_or_default()
+            )
+        })
         .collect();
     all.sort();
     all
@@ -169,8 +177,8 @@ fn value(node: &Node) -> Value {
         }
         Yaml::Scalar(scalar) => scalar.text.clone().into(),
         Yaml::Sequence(items) => items.iter().map(value).collect(),
-        Yaml::Mapping(entries) => {
-            Value::Object(entries.iter().map(|(key, node)| (key.text.clone(), value(node))).collect())
-        }
+        Yaml::Mapping(entries) => Value::Object(
+            entries.iter().map(|(key, node)| (key.text.clone(), value(node))).collect(),
+        ),
     }
 }
