@@ -4,8 +4,14 @@
 pub mod account;
 pub mod ec2;
 pub mod error;
+pub mod iam;
+pub mod kms;
+pub mod marks;
 pub mod memo;
+pub mod policies;
+pub mod rds_tags;
 pub mod retry;
+pub mod vault;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -43,6 +49,8 @@ pub struct Aws {
     pub site: Site,
     /// The folder that the stack file's paths are relative to.
     pub root: PathBuf,
+    /// When this run began.
+    pub started: jiff::Timestamp,
     /// What was ordered on the command line.
     pub orders: Orders,
     /// Identity and Access Management.
@@ -110,6 +118,7 @@ impl Aws {
         Ok(Self {
             site,
             root,
+            started: jiff::Timestamp::now(),
             orders,
             iam: aws_sdk_iam::Client::new(&config),
             s3: aws_sdk_s3::Client::new(&config),

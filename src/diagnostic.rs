@@ -19,11 +19,7 @@ pub struct Source {
 impl Source {
     /// A source ready to be pointed into.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
-        Rc::new(Self {
-            name: name.into(),
-            text: text.into(),
-            line_starts: OnceCell::new(),
-        })
+        Rc::new(Self { name: name.into(), text: text.into(), line_starts: OnceCell::new() })
     }
 
     /// The byte range of the line that holds `offset` (without its line break), and its
@@ -55,10 +51,7 @@ impl Place {
     pub fn new(source: &Rc<Source>, range: Range<usize>) -> Self {
         let start = floor_char_boundary(&source.text, range.start);
         let end = floor_char_boundary(&source.text, range.end).max(start);
-        Self {
-            source: Rc::clone(source),
-            range: start..end,
-        }
+        Self { source: Rc::clone(source), range: start..end }
     }
 
     /// Line and column of the start, both counted from 1, the column in characters.
@@ -123,10 +116,7 @@ impl Problem {
 
     /// A problem that does not stop the run.
     pub fn warning(message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(message)
-        }
+        Self { severity: Severity::Warning, ..Self::error(message) }
     }
 
     /// Points at the place where it is wrong.
@@ -182,11 +172,7 @@ pub fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
         .filter(|candidate| candidate.len() <= LONGEST_WORD)
         .map(|candidate| {
             let same = !bare_word.is_empty() && bare(candidate) == bare_word;
-            let distance = if same {
-                0
-            } else {
-                strsim::damerau_levenshtein(word, candidate)
-            };
+            let distance = if same { 0 } else { strsim::damerau_levenshtein(word, candidate) };
             (distance, candidate)
         })
         .filter(|(distance, _)| *distance <= allowed)

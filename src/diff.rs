@@ -52,6 +52,9 @@ impl Walk {
         if matches(schema, desired, live) {
             return;
         }
+        if flag("x-whole") {
+            return self.push(path, live.clone(), desired.clone(), fixed, false);
+        }
         match (desired, live) {
             (Value::Object(_), Value::Object(_)) if schema.get("properties").is_some() => {
                 self.object(schema, path, desired, live, fixed);
@@ -148,6 +151,10 @@ fn matches(schema: &Value, desired: &Value, live: &Value) -> bool {
     if schema["x-policy"] == true {
         return policy::equivalent(desired, live);
     }
+    // AWS keeps such a value as one piece: what it leaves out isn't there.
+    if schema["x-whole"] == true {
+        return desired == live;
+    }
     match (desired, live) {
         (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
         (Value::Object(want), Value::Object(have)) if is_map(schema) => {
@@ -194,6 +201,22 @@ mod tests {
                 { "type": "object", "properties": { "days": { "type": "integer" } } },
                 { "type": "null" } ] },
         } })
+    }
+
+    #[test]
+    fn a_whole_is_compared_with_what_it_leaves_out() {
+        let rule = json!({ "type": "object", "x-whole": true, "properties": {
+            "days": { "type": ["integer", "null"] } } });
+        let schema = json!({ "properties": {
+            "rules": { "type": "array", "items": rule },
+            "rule": { "anyOf": [rule, { "type": "null" }] } } });
+        let live = json!({ "rules": [{ "days": 3 }], "rule": { "days": 3 } });
+        let bare = json!({ "rules": [{ "days": null }], "rule": { "days": null } });
+        let changes = diff(&schema, &bare, &live, &[]);
+        let paths: Vec<_> = changes.iter().map(|change| change.path.as_str()).collect();
+        assert_eq!(paths, ["rules[0]", "rule"]);
+        assert_eq!(changes[1].old, json!({ "days": 3 }));
+        assert!(diff(&schema, &live, &live, &[]).is_empty());
     }
 
     fn paths(desired: Value, live: Value) -> Vec<String> {

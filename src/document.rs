@@ -29,7 +29,8 @@ pub const DEPTH_LIMIT: usize = 64;
 pub struct Node {
     /// What it holds.
     pub value: Yaml,
-    /// Where it is written; for an alias, where its anchor's value is.
+    /// Where it is written; for an alias, where its anchor's value is. Empty if nothing is
+    /// written, so that a problem is better shown at the key.
     pub place: Place,
 }
 
@@ -126,10 +127,7 @@ impl Node {
     /// The value under `key`, if this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         let entries = self.mapping()?;
-        entries
-            .iter()
-            .find(|(name, _)| name.text == key)
-            .map(|(_, node)| node)
+        entries.iter().find(|(name, _)| name.text == key).map(|(_, node)| node)
     }
 
     /// Whether it holds nothing.

@@ -88,7 +88,6 @@ struct Run<'a> {
     aws: &'a Aws,
     plan: &'a Plan,
     reader: Reader<'a>,
-    stop: &'a Stop,
     facts: RefCell<BTreeMap<String, Facts>>,
     wrote: RefCell<BTreeSet<usize>>,
     tell: &'a dyn Fn(Event),
@@ -106,7 +105,6 @@ pub async fn execute(
         aws,
         plan,
         reader: Reader::new(aws),
-        stop,
         facts: RefCell::new(plan.facts.clone()),
         wrote: RefCell::default(),
         tell,
@@ -117,7 +115,8 @@ pub async fn execute(
     loop {
         run.skip_hopeless(&mut waiting, &mut outcome);
         while running.len() < parallelism && !stop.requested() {
-            let ready = waiting.iter().copied().find(|id| plan.steps[*id].needs.is_subset(&outcome.done));
+            let ready =
+                waiting.iter().copied().find(|id| plan.steps[*id].needs.is_subset(&outcome.done));
             let Some(id) = ready else { break };
             waiting.remove(&id);
             running.push(run.step(&plan.steps[id]));
@@ -142,7 +141,8 @@ impl Run<'_> {
     /// Gives up every waiting step that needs one that failed or was given up.
     fn skip_hopeless(&self, waiting: &mut BTreeSet<usize>, outcome: &mut Outcome) {
         loop {
-            let lost = |need: &usize| outcome.failed.contains_key(need) || outcome.skipped.contains(need);
+            let lost =
+                |need: &usize| outcome.failed.contains_key(need) || outcome.skipped.contains(need);
             let hopeless = waiting.iter().find_map(|id| {
                 let cause = self.plan.steps[*id].needs.iter().copied().find(|need| lost(need))?;
                 Some((*id, cause))

@@ -298,6 +298,10 @@ refers! {
     DbParameterGroupName => "rds_parameter_group"."name",
     /// A Secrets Manager secret, by key, name or ARN.
     SecretArn => "secretsmanager_secret"."arn",
+    /// A KMS key, by key, id, ARN or alias.
+    KmsKeyArn => "kms_key"."arn",
+    /// A subnet, by key or id.
+    SubnetId => "ec2_subnet"."id",
 }
 
 /// How to reach a database; what `rds_instance` computes and what a seed needs.

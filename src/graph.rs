@@ -93,12 +93,15 @@ mod tests {
 
     fn graph(edges: &[(&str, &[&str])]) -> Result<Graph, Cycle> {
         let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect();
-        Graph::new(&edges.iter().map(|(key, needs)| (key.to_string(), owned(needs))).collect::<Vec<_>>())
+        Graph::new(
+            &edges.iter().map(|(key, needs)| (key.to_string(), owned(needs))).collect::<Vec<_>>(),
+        )
     }
 
     #[test]
     fn everything_comes_after_what_it_needs() {
-        let graph = graph(&[("task", &["db", "role"]), ("db", &["group"]), ("role", &[]), ("group", &[])]);
+        let graph =
+            graph(&[("task", &["db", "role"]), ("db", &["group"]), ("role", &[]), ("group", &[])]);
         assert_eq!(graph.unwrap().order(), ["group", "db", "role", "task"]);
     }
 

@@ -200,7 +200,7 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
     }
 
     /// Why this step needs a person's decision before it can run.
-    fn undecided(&self, _live: &Self) -> Option<String> {
+    fn undecided(&self, _live: &Self, _root: &std::path::Path) -> Option<String> {
         None
     }
 
@@ -271,6 +271,8 @@ pub trait AnyKind {
     fn delete<'a>(&'a self, live: &'a Value, with: &'a Farewell, cx: &'a Cx<'a>) -> Answer<'a, ()>;
     /// See [`Kind::data`].
     fn data<'a>(&'a self, live: &'a Value, cx: &'a Cx<'a>) -> Answer<'a, Option<String>>;
+    /// The fields with every default filled in.
+    fn complete(&self, fields: &Value) -> Result<Value, Error>;
     /// See [`Kind::accept`].
     fn accept(&self, desired: &Value, live: &Value) -> Result<Value, Error>;
     /// See [`Kind::predict`].
@@ -288,7 +290,7 @@ pub trait AnyKind {
     /// See [`Kind::summary`].
     fn summary(&self, desired: &Value, root: &std::path::Path) -> Vec<String>;
     /// See [`Kind::undecided`].
-    fn undecided(&self, desired: &Value, live: &Value) -> Option<String>;
+    fn undecided(&self, desired: &Value, live: &Value, root: &std::path::Path) -> Option<String>;
     /// See [`Kind::protected`].
     fn protected(&self, live: &Value) -> Option<String>;
 }
@@ -384,6 +386,10 @@ impl<K: Kind> AnyKind for Registered<K> {
         Box::pin(async move { typed::<K>(live)?.data(cx).await })
     }
 
+    fn complete(&self, fields: &Value) -> Result<Value, Error> {
+        untyped(&typed::<K>(fields)?)
+    }
+
     fn accept(&self, desired: &Value, live: &Value) -> Result<Value, Error> {
         let mut desired: K = typed(desired)?;
         desired.accept(&typed(live)?);
@@ -417,8 +423,8 @@ impl<K: Kind> AnyKind for Registered<K> {
         typed::<K>(desired).map(|desired| desired.summary(root)).unwrap_or_default()
     }
 
-    fn undecided(&self, desired: &Value, live: &Value) -> Option<String> {
-        typed::<K>(desired).ok()?.undecided(&typed(live).ok()?)
+    fn undecided(&self, desired: &Value, live: &Value, root: &std::path::Path) -> Option<String> {
+        typed::<K>(desired).ok()?.undecided(&typed(live).ok()?, root)
     }
 
     fn protected(&self, live: &Value) -> Option<String> {

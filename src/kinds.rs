@@ -15,7 +15,19 @@ macro_rules! kinds {
 }
 
 kinds! {
+    ec2_key_pair::Ec2KeyPair,
+    ec2_security_group::Ec2SecurityGroup,
+    iam_group::IamGroup,
+    iam_policy::IamPolicy,
+    iam_role::IamRole,
+    iam_user::IamUser,
+    mysql_seed::MysqlSeed,
+    postgres_seed::PostgresSeed,
+    rds_instance::RdsInstance,
+    rds_parameter_group::RdsParameterGroup,
+    rds_subnet_group::RdsSubnetGroup,
     s3_bucket::S3Bucket,
+    secretsmanager_secret::SecretsmanagerSecret,
 }
 
 /// Every kind, in the order of the list.

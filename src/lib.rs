@@ -17,4 +17,6 @@ pub mod reference;
 pub mod report;
 pub mod sandbox;
 pub mod schema;
+pub mod seed;
+pub mod sql_seed;
 pub mod stack;

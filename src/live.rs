@@ -74,11 +74,13 @@ pub struct ReadError {
 async fn read_kind(aws: &Aws, queries: Vec<&Query>) -> Result<Vec<(String, Live)>, ReadError> {
     let Some(first) = queries.first() else { return Ok(Vec::new()) };
     let kind = first.kind;
-    let wanted = queries.iter().map(|q| Wanted { name: q.name.clone(), desired: Some(q.desired.clone()) });
+    let wanted =
+        queries.iter().map(|q| Wanted { name: q.name.clone(), desired: Some(q.desired.clone()) });
     let wanted: Vec<_> = wanted.collect();
     let found = persist(READ_PATIENCE, || kind.read(aws, wanted.clone()), &|_| ()).await;
     let found = found.map_err(|error| ReadError { kind: kind.facts().name, error })?;
-    let by_name: BTreeMap<String, Live> = found.into_iter().map(|live| (live.name.clone(), live)).collect();
+    let by_name: BTreeMap<String, Live> =
+        found.into_iter().map(|live| (live.name.clone(), live)).collect();
     let pairs = queries.iter().filter_map(|q| Some((q.key.clone(), by_name.get(&q.name)?.clone())));
     Ok(pairs.collect())
 }
@@ -102,12 +104,14 @@ async fn orphans_of(
     let name = kind.facts().name;
     let failed = |error| ReadError { kind: name, error };
     let candidates = persist(READ_PATIENCE, || kind.owned(aws), &|_| ()).await.map_err(failed)?;
-    let unknown = candidates.into_iter().filter(|one| !known.contains(&(name.to_owned(), one.clone())));
+    let unknown =
+        candidates.into_iter().filter(|one| !known.contains(&(name.to_owned(), one.clone())));
     let wanted: Vec<_> = unknown.map(|name| Wanted { name, desired: None }).collect();
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let found = persist(READ_PATIENCE, || kind.read(aws, wanted.clone()), &|_| ()).await.map_err(failed)?;
+    let found =
+        persist(READ_PATIENCE, || kind.read(aws, wanted.clone()), &|_| ()).await.map_err(failed)?;
     let ours = found.into_iter().filter(|live| {
         live.owner.as_ref().is_some_and(|owner| owner.stack == aws.site.stack)
             && !known.contains(&(name.to_owned(), live.name.clone()))

@@ -136,7 +136,13 @@ pub fn plan(stack: &Stack, graph: &Graph, world: &World, site: &Site, options: &
 }
 
 /// Plans the removal of everything that is owned.
-pub fn destroy(stack: &Stack, graph: &Graph, world: &World, site: &Site, options: &Options) -> Plan {
+pub fn destroy(
+    stack: &Stack,
+    graph: &Graph,
+    world: &World,
+    site: &Site,
+    options: &Options,
+) -> Plan {
     let mut planner = Planner::new(stack, graph, world, site, options);
     let chosen = (!options.targets.is_empty()).then(|| graph.with_dependents(&options.targets));
     planner.remove_all(chosen.as_ref());
@@ -249,7 +255,9 @@ impl<'a> Planner<'a> {
         }
         let immutable = immutable_references(resource);
         let replaced = immutable.iter().filter(|key| self.leaving.contains_key(*key));
-        reasons.extend(replaced.map(|key| format!("{key} is replaced, and this refers to it for good")));
+        reasons.extend(
+            replaced.map(|key| format!("{key} is replaced, and this refers to it for good")),
+        );
         reasons
     }
 
@@ -367,7 +375,8 @@ impl<'a> Planner<'a> {
         self.order_removals();
         let known = |reference: &reference::Reference| answer(reference, &self.facts, self.site);
         let outputs = self.stack.outputs.iter();
-        let outputs = outputs.map(|o| (o.name.clone(), reference::fill(&o.value, &known))).collect();
+        let outputs =
+            outputs.map(|o| (o.name.clone(), reference::fill(&o.value, &known))).collect();
         Plan {
             site: self.site.clone(),
             steps: self.steps,
@@ -399,7 +408,9 @@ fn immutable_references(resource: &Resource) -> BTreeSet<String> {
 
 /// Every field that is set, as changes from nothing.
 fn set_fields(resource: &Resource, desired: &Value) -> Vec<Change> {
-    let Some(properties) = resource.kind.schema()["properties"].as_object() else { return Vec::new() };
+    let Some(properties) = resource.kind.schema()["properties"].as_object() else {
+        return Vec::new();
+    };
     let set = properties.iter().filter_map(|(name, schema)| {
         let new = desired.get(name).filter(|value| !value.is_null() && !is_hollow(value))?.clone();
         let flag = |flag: &str| marked(schema, flag);
@@ -419,7 +430,8 @@ fn set_fields(resource: &Resource, desired: &Value) -> Vec<Change> {
 }
 
 fn is_hollow(value: &Value) -> bool {
-    value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+    value.as_object().is_some_and(serde_json::Map::is_empty)
+        || value.as_array().is_some_and(Vec::is_empty)
 }
 
 /// Whether the schema carries the flag, at the top or in the one alternative that isn't null.

@@ -50,9 +50,7 @@ fn large_stack() -> (String, usize) {
     let mut text = "stack: large\nresources:\n".to_owned();
     let mut count = 0;
     while text.len() < 9_000_000 {
-        text.push_str(&format!(
-            "  bucket-{count}:\n    kind: s3_bucket\n    note: >-\n"
-        ));
+        text.push_str(&format!("  bucket-{count}:\n    kind: s3_bucket\n    note: >-\n"));
         for _ in 0..8 {
             text.push_str(&format!("      {line}\n"));
         }

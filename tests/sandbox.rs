@@ -305,3 +305,39 @@ async fn a_killed_sandbox_takes_its_databases_along() {
     assert!(closed(port).await, "what was left is cleaned up");
     Fixture { sandbox: restarted }.stop().await;
 }
+
+/// The plugin's own tests, in the Python environment that the sandbox made.
+#[tokio::test]
+async fn the_plugin_behaves_as_aws() {
+    let Some(fixture) = Fixture::start("plugin").await else {
+        return;
+    };
+    let tests = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sandbox");
+    let python = python_of(fixture.sandbox.pid);
+    let ran = tokio::process::Command::new(python)
+        .args(["-m", "unittest", "discover", "-s", tests])
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .await
+        .expect("python runs");
+    fixture.stop().await;
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
+
+/// The Python that runs a process: the one with moto in it.
+fn python_of(pid: u32) -> String {
+    let asked = std::process::Command::new("ps")
+        .args(["-ww", "-o", "args=", "-p", &pid.to_string()])
+        .output()
+        .expect("ps runs");
+    let command = String::from_utf8(asked.stdout).expect("text");
+    command
+        .split_whitespace()
+        .next()
+        .expect("a command")
+        .to_owned()
+}

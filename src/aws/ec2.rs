@@ -31,7 +31,7 @@ pub use wire::{
 const PAGE: i32 = 1000;
 
 /// EC2 takes this many filter values in one request.
-const FILTER_VALUES: usize = 200;
+pub const FILTER_VALUES: usize = 200;
 
 /// Networks.
 impl Client {

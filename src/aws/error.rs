@@ -6,6 +6,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::error::operation::BuildError;
 use aws_types::request_id::RequestId;
 
 /// What kind of trouble an error is, and so what to do about it.
@@ -74,6 +75,8 @@ const BY_CODE: &[(&str, Class)] = &[
     ("ResourceExistsException", Class::Already),
     ("InvalidGroup.Duplicate", Class::Already),
     ("InvalidKeyPair.Duplicate", Class::Already),
+    ("BucketNotEmpty", Class::Terminal),
+    ("InvalidPermission.Duplicate", Class::Already),
     ("NoSuchEntity", Class::Gone),
     ("NoSuchBucket", Class::Gone),
     ("NoSuchKey", Class::Gone),
@@ -201,6 +204,12 @@ where
     }
 }
 
+impl From<BuildError> for Error {
+    fn from(error: BuildError) -> Self {
+        Self::internal(error.to_string())
+    }
+}
+
 /// `None` instead of an error when there is no such thing.
 pub fn absent<T, E: Into<Error>>(result: Result<T, E>) -> Result<Option<T>, Error> {
     match result.map_err(Into::into) {
@@ -227,12 +236,26 @@ mod tests {
             ("NoSuchTagSet", "", Class::Gone),
             ("ServerSideEncryptionConfigurationNotFoundError", "", Class::Gone),
             ("InvalidGroup.NotFound", "", Class::Gone),
+            ("InvalidPermission.NotFound", "", Class::Gone),
+            ("InvalidSecurityGroupRuleId.NotFound", "", Class::Gone),
+            ("InvalidKeyPair.NotFound", "", Class::Gone),
+            ("InvalidGroup.Duplicate", "", Class::Already),
+            ("InvalidKeyPair.Duplicate", "", Class::Already),
+            ("InvalidPermission.Duplicate", "", Class::Already),
+            ("DependencyViolation", "", Class::Dependency),
+            ("RulesPerSecurityGroupLimitExceeded", "", Class::Terminal),
             ("ResourceNotFoundException", "", Class::Gone),
             ("DBInstanceAlreadyExists", "", Class::Already),
             ("MalformedPolicyDocument", "Invalid principal in policy", Class::Propagating),
             ("MalformedPolicyDocument", "Syntax errors in policy.", Class::Terminal),
             ("LimitExceededException", "", Class::Terminal),
             ("AccessDenied", "", Class::Terminal),
+            ("BucketNotEmpty", "", Class::Terminal),
+            ("NoSuchLifecycleConfiguration", "", Class::Gone),
+            ("NoSuchCORSConfiguration", "", Class::Gone),
+            ("NoSuchBucketPolicy", "", Class::Gone),
+            ("ObjectLockConfigurationNotFoundError", "", Class::Gone),
+            ("OwnershipControlsNotFoundError", "", Class::Gone),
         ] {
             assert_eq!(class(code, message, Some(400)), expected, "{code} {message}");
         }

@@ -18,14 +18,7 @@ pub(super) fn expand(
     flat: &Flat<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<Node> {
-    let mut expander = Expander {
-        source,
-        flat,
-        nodes: 0,
-        bytes: 0,
-        alias: None,
-        problems,
-    };
+    let mut expander = Expander { source, flat, nodes: 0, bytes: 0, alias: None, problems };
     match expander.node(flat.root, 0) {
         Ok(node) => Some(node),
         Err(problem) => {
@@ -58,10 +51,7 @@ impl Expander<'_> {
         let value = match &node.value {
             FlatValue::Scalar { text, plain } => {
                 self.spend(depth, &node.range, text.len())?;
-                Yaml::Scalar(Scalar {
-                    text: text.to_string(),
-                    plain: *plain,
-                })
+                Yaml::Scalar(Scalar { text: text.to_string(), plain: *plain })
             }
             FlatValue::Sequence(items) => {
                 let items = items.iter().map(|item| self.node(*item, depth + 1));
@@ -70,10 +60,7 @@ impl Expander<'_> {
             FlatValue::Mapping(entries) => Yaml::Mapping(self.entries(entries, depth)?),
             FlatValue::Null | FlatValue::Alias(_) => Yaml::Null,
         };
-        Ok(Node {
-            value,
-            place: self.place(&node.range),
-        })
+        Ok(Node { value, place: self.place(&node.range) })
     }
 
     fn entries(
@@ -88,19 +75,13 @@ impl Expander<'_> {
         for (key, value) in entries {
             if is_merge(key) {
                 let merged = self.merged(*value, depth + 1)?;
-                expanded.extend(
-                    merged
-                        .into_iter()
-                        .filter(|(key, _)| taken.insert(key.text.clone())),
-                );
+                expanded
+                    .extend(merged.into_iter().filter(|(key, _)| taken.insert(key.text.clone())));
                 continue;
             }
             self.spend(depth, &key.range, key.text.len())?;
             let place = self.place(&key.range);
-            let key = Key {
-                text: key.text.to_string(),
-                place,
-            };
+            let key = Key { text: key.text.to_string(), place };
             expanded.push((key, self.node(*value, depth + 1)?));
         }
         Ok(expanded)
@@ -125,8 +106,7 @@ impl Expander<'_> {
                 Ok(all)
             }
             FlatValue::Null | FlatValue::Scalar { .. } => {
-                self.problems
-                    .push(refusal::bad_merge(&self.place(&node.range)));
+                self.problems.push(refusal::bad_merge(&self.place(&node.range)));
                 Ok(Vec::new())
             }
         }

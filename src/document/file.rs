@@ -14,9 +14,7 @@ const MEGABYTE: u64 = 1_000_000;
 /// Reads a UTF-8 file, to be shown as `shown_as` in problems.
 pub fn read(path: &Path, shown_as: &str) -> Result<Rc<Source>, Problem> {
     let file = File::open(path).map_err(|error| unreadable(shown_as, &error))?;
-    let facts = file
-        .metadata()
-        .map_err(|error| unreadable(shown_as, &error))?;
+    let facts = file.metadata().map_err(|error| unreadable(shown_as, &error))?;
     if facts.is_dir() {
         return Err(Problem::error(format!("`{shown_as}` is a directory"))
             .help("name the YAML file itself"));
@@ -52,10 +50,8 @@ fn too_large(shown_as: &str, length: Option<u64>) -> Problem {
         None => format!("more than {} MB", FILE_LIMIT / MEGABYTE),
     };
     let limit = FILE_LIMIT / MEGABYTE;
-    Problem::error(format!(
-        "`{shown_as}` is {length}; a stack file may have {limit} MB"
-    ))
-    .help("is it the right file? Data to load belongs in its own files, which a seed names")
+    Problem::error(format!("`{shown_as}` is {length}; a stack file may have {limit} MB"))
+        .help("is it the right file? Data to load belongs in its own files, which a seed names")
 }
 
 fn decode(shown_as: &str, bytes: Vec<u8>) -> Result<Rc<Source>, Problem> {
@@ -67,10 +63,7 @@ fn decode(shown_as: &str, bytes: Vec<u8>) -> Result<Rc<Source>, Problem> {
         return Err(not_text(shown_as));
     }
     // The byte order mark says nothing in UTF-8 and would shift the first line's columns.
-    Ok(Source::new(
-        shown_as,
-        text.strip_prefix('\u{feff}').unwrap_or(&text),
-    ))
+    Ok(Source::new(shown_as, text.strip_prefix('\u{feff}').unwrap_or(&text)))
 }
 
 fn not_utf8(shown_as: &str, bytes: &[u8], at: usize) -> Problem {
@@ -85,12 +78,10 @@ fn not_utf8(shown_as: &str, bytes: &[u8], at: usize) -> Problem {
     let text = String::from_utf8_lossy(bytes);
     let source = Source::new(shown_as, text);
     let replaced = char::REPLACEMENT_CHARACTER.len_utf8();
-    Problem::error(format!(
-        "`{shown_as}` is not UTF-8: byte 0x{byte:02x} at offset {at}"
-    ))
-    .at(&Place::new(&source, at..at + replaced))
-    .label("not UTF-8 from here")
-    .help("save it as UTF-8; from Latin-1, run `iconv -f LATIN1 -t UTF-8`")
+    Problem::error(format!("`{shown_as}` is not UTF-8: byte 0x{byte:02x} at offset {at}"))
+        .at(&Place::new(&source, at..at + replaced))
+        .label("not UTF-8 from here")
+        .help("save it as UTF-8; from Latin-1, run `iconv -f LATIN1 -t UTF-8`")
 }
 
 fn not_text(shown_as: &str) -> Problem {

@@ -72,14 +72,7 @@ pub struct ResourceEntry {
     pub body: Vec<(Key, Node)>,
 }
 
-const TOP_LEVEL: [&str; 6] = [
-    "stack",
-    "region",
-    "tags",
-    "variables",
-    "resources",
-    "outputs",
-];
+const TOP_LEVEL: [&str; 6] = ["stack", "region", "tags", "variables", "resources", "outputs"];
 const VARIABLE: [&str; 3] = ["default", "description", "pattern"];
 const STACK_NAME: &str = "a stack's name has lower-case letters, digits and `-`, \
                           starts with a letter, and has at most 63 characters";
@@ -139,24 +132,12 @@ impl Reader<'_> {
             self.missing("stack", &start, "name the stack: `stack: my-stack`");
         }
         if resources.is_none() && !meant.contains(&"resources") {
-            self.missing(
-                "resources",
-                &start,
-                "add `resources:` with one entry per resource",
-            );
+            self.missing("resources", &start, "add `resources:` with one entry per resource");
         }
         let stack = stack.flatten()?;
         let resources = resources?;
         let source = Rc::clone(source);
-        Some(Document {
-            source,
-            stack,
-            region,
-            tags,
-            variables,
-            resources,
-            outputs,
-        })
+        Some(Document { source, stack, region, tags, variables, resources, outputs })
     }
 
     fn missing(&mut self, key: &str, place: &Place, help: &str) {
@@ -254,9 +235,7 @@ impl Reader<'_> {
 
     fn no_kind(&mut self, key: &Key, fields: &[(Key, Node)]) {
         let problem = Problem::error(format!("the resource `{}` has no `kind`", key.text));
-        let problem = problem
-            .at(&key.place)
-            .help("say what it is, such as `kind: s3_bucket`");
+        let problem = problem.at(&key.place).help("say what it is, such as `kind: s3_bucket`");
         let near = |word: &str| closest(word, ["kind", "type"].into_iter()).is_some();
         let instead = fields.iter().find(|(field, _)| near(&field.text));
         self.problems.push(match instead {
@@ -334,11 +313,7 @@ impl Reader<'_> {
             _ => format!("`{}` must be {wanted}, not {}", key.text, node.shape()),
         };
         // Where nothing is written there is nothing to mark but the key.
-        let place = if node.place.range.is_empty() {
-            &key.place
-        } else {
-            &node.place
-        };
+        let place = if node.place.range.is_empty() { &key.place } else { &node.place };
         let problem = Problem::error(message).at(place);
         self.problems.push(match help {
             Some(help) => problem.help(help),

@@ -43,13 +43,10 @@ pub(super) fn too_much_by_alias(place: &Place) -> Problem {
 }
 
 pub(super) fn alias_of_itself(place: &Place) -> Problem {
-    Problem::error(format!(
-        "`{}` stands inside what it stands for",
-        place.text()
-    ))
-    .at(place)
-    .label("this would never end")
-    .help("move the anchor to a value that does not contain the alias")
+    Problem::error(format!("`{}` stands inside what it stands for", place.text()))
+        .at(place)
+        .label("this would never end")
+        .help("move the anchor to a value that does not contain the alias")
 }
 
 pub(super) fn unknown_alias<'a>(
@@ -90,9 +87,7 @@ pub(super) fn bad_merge(place: &Place) -> Problem {
 pub(super) fn tag(tag: &str, place: &Place) -> Problem {
     Problem::error(format!("the tag `{tag}` is not supported"))
         .at(place)
-        .help(format!(
-            "leave it out: each field knows its own type; {QUOTE_IT}"
-        ))
+        .help(format!("leave it out: each field knows its own type; {QUOTE_IT}"))
 }
 
 /// A text that is no YAML at all. `bracket` is where the innermost bracket still open stands.
@@ -103,13 +98,8 @@ pub(super) fn scan_error(
 ) -> Problem {
     let offset = error.marker().byte_offset().unwrap_or(0);
     let offset = visible(&source.text, offset.min(source.text.len()));
-    let next = source
-        .text
-        .get(offset..)
-        .and_then(|rest| rest.chars().next());
-    let width = next
-        .filter(|c| !matches!(c, '\r' | '\n'))
-        .map_or(0, char::len_utf8);
+    let next = source.text.get(offset..).and_then(|rest| rest.chars().next());
+    let width = next.filter(|c| !matches!(c, '\r' | '\n')).map_or(0, char::len_utf8);
     let place = Place::new(source, offset..offset + width);
     let (_, line) = source.line_at(offset);
     let before = source.text.get(line.start..offset).unwrap_or("");
@@ -123,10 +113,7 @@ pub(super) fn scan_error(
         return explain(kind, &place)
             .help("inside `{ }` and `[ ]` a `${…}` reference must be in quotes: \"${…}\"");
     }
-    if matches!(
-        kind,
-        ErrorKind::InvalidQuotedScalarIndent | ErrorKind::UnclosedQuotedScalar
-    ) {
+    if matches!(kind, ErrorKind::InvalidQuotedScalarIndent | ErrorKind::UnclosedQuotedScalar) {
         return unclosed_quote(&place);
     }
     let opened = bracket.map(|at| Place::new(source, at..at + 1));
@@ -149,9 +136,7 @@ fn unclosed_quote(place: &Place) -> Problem {
         "add the closing quote; a quoted text of several lines must be indented below its key",
     );
     match opening_quote(&place.source.text, place.range.start) {
-        Some(at) => problem
-            .at(&Place::new(&place.source, at..at + 1))
-            .label("opened here"),
+        Some(at) => problem.at(&Place::new(&place.source, at..at + 1)).label("opened here"),
         None => problem.at(place),
     }
 }
@@ -167,10 +152,7 @@ fn opening_quote(text: &str, end: usize) -> Option<usize> {
         let before = line.get(..at).and_then(|before| before.chars().next_back());
         before.is_none_or(|c| matches!(c, ' ' | '\t' | '[' | '{' | ','))
     };
-    let opening = line
-        .match_indices(quote)
-        .map(|(at, _)| at)
-        .find(|at| opens(*at));
+    let opening = line.match_indices(quote).map(|(at, _)| at).find(|at| opens(*at));
     Some(opening.map_or(last, |at| start + at))
 }
 
@@ -178,11 +160,7 @@ fn opening_quote(text: &str, end: usize) -> Option<usize> {
 /// the text is better shown after the last word than on an empty line.
 fn visible(text: &str, offset: usize) -> usize {
     match text.get(..offset) {
-        Some(before)
-            if text
-                .get(offset..)
-                .is_some_and(|rest| rest.trim().is_empty()) =>
-        {
+        Some(before) if text.get(offset..).is_some_and(|rest| rest.trim().is_empty()) => {
             before.trim_end().len()
         }
         _ => offset,
@@ -206,29 +184,22 @@ fn splits_reference(kind: &ErrorKind, line: &str) -> bool {
 fn explain(kind: &ErrorKind, place: &Place) -> Problem {
     use ErrorKind as E;
     let (message, help) = match kind {
-        E::TabNotAllowed
-        | E::TabInBlockIndentation
-        | E::TabInIndentation
-        | E::TabAtBlockScalarStart
-        | E::TabInPlainScalar => ("a tab cannot be used here", "indent with spaces"),
+        kind if is_tab(kind) => ("a tab cannot be used here", "indent with spaces"),
         E::UnclosedFlowCollection { .. }
         | E::UnexpectedEofFlowSequence
         | E::UnexpectedEofFlowMapping
         | E::UnexpectedEofImplicitFlowMapping => {
             ("a bracket is not closed", "add the closing `]` or `}`")
         }
-        E::MisplacedFlowCollectionEnd | E::MismatchedFlowCollectionEnd { .. } => (
-            "a bracket is closed by one of another sort",
-            "close `[` by `]` and `{` by `}`",
-        ),
-        E::ExpectedFlowMappingSeparator => (
-            "expected `,` or `}` here",
-            "separate entries by commas and close the brace",
-        ),
-        E::ExpectedFlowSequenceSeparator => (
-            "expected `,` or `]` here",
-            "separate items by commas and close the bracket",
-        ),
+        E::MisplacedFlowCollectionEnd | E::MismatchedFlowCollectionEnd { .. } => {
+            ("a bracket is closed by one of another sort", "close `[` by `]` and `{` by `}`")
+        }
+        E::ExpectedFlowMappingSeparator => {
+            ("expected `,` or `}` here", "separate entries by commas and close the brace")
+        }
+        E::ExpectedFlowSequenceSeparator => {
+            ("expected `,` or `]` here", "separate items by commas and close the bracket")
+        }
         E::MappingValueNotAllowed | E::InvalidColonPlacement => (
             "a `:` is not allowed here",
             "text that holds `: ` must be in quotes; a nested mapping starts on its own line",
@@ -240,30 +211,38 @@ fn explain(kind: &ErrorKind, place: &Place) -> Problem {
         E::InvalidIndentation
         | E::InvalidBlockScalarIndent
         | E::InvalidFlowScalarIndent
-        | E::ExpectedBlockSequenceEntry => (
-            "the indentation does not fit",
-            "indent this line like its neighbours",
-        ),
+        | E::ExpectedBlockSequenceEntry => {
+            ("the indentation does not fit", "indent this line like its neighbours")
+        }
         E::UnexpectedCharacter { character } if character.is_control() => (
             "a control character is not allowed",
             "remove it, or write it as an escape such as `\\x1b` in double quotes",
         ),
-        E::MissingAnchorOrAliasName | E::UnexpectedCharacter { .. } => (
-            "a value cannot start with this character",
-            "put the value in quotes",
-        ),
+        E::MissingAnchorOrAliasName | E::UnexpectedCharacter { .. } => {
+            ("a value cannot start with this character", "put the value in quotes")
+        }
         E::InvalidTrailingSingleQuotedScalar | E::InvalidTrailingDoubleQuotedScalar => (
             "something follows the closing quote",
             "quote the whole value, or escape the quote inside it",
         ),
-        E::UnknownQuotedScalarEscape => (
-            "an unknown `\\` escape",
-            "write `\\\\` for a backslash, or use single quotes",
-        ),
+        E::UnknownQuotedScalarEscape => {
+            ("an unknown `\\` escape", "write `\\\\` for a backslash, or use single quotes")
+        }
         E::UndeclaredTagHandle | E::InvalidTagTerminator | E::MissingTagUri => {
             ("an unquoted `!` starts a tag, and this is none", QUOTE_IT)
         }
         other => return Problem::error(format!("not valid YAML: {other}")).at(place),
     };
     Problem::error(message).at(place).help(help)
+}
+
+fn is_tab(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::TabNotAllowed
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabInIndentation
+            | ErrorKind::TabAtBlockScalarStart
+            | ErrorKind::TabInPlainScalar
+    )
 }

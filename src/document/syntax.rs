@@ -82,10 +82,7 @@ pub(super) fn flatten<'a>(source: &'a Rc<Source>, problems: &mut Vec<Problem>) -
     }
     problems.append(&mut builder.problems);
     match builder.root.filter(|root| !builder.is_blank(*root)) {
-        Some(root) => Some(Flat {
-            nodes: builder.nodes,
-            root,
-        }),
+        Some(root) => Some(Flat { nodes: builder.nodes, root }),
         None => {
             problems.push(refusal::empty(source));
             None
@@ -173,9 +170,7 @@ impl<'a> Builder<'a> {
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let is_text = tag
-                    .as_deref()
-                    .is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
+                let is_text = tag.as_deref().is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
                 if !is_text {
                     self.refuse_tag(tag.as_deref(), &span);
                 }
@@ -233,12 +228,7 @@ impl<'a> Builder<'a> {
         let end = range.end;
         let index = self.add(value, anchor, range)?;
         let flow = style == StructureStyle::Flow;
-        self.open.push(Open {
-            index,
-            flow,
-            end,
-            children,
-        });
+        self.open.push(Open { index, flow, end, children });
         Ok(())
     }
 
@@ -273,8 +263,7 @@ impl<'a> Builder<'a> {
         let place = self.place(range.clone());
         let nearby = self.anchor_names.iter().rev().take(NAMES_COMPARED);
         let names = nearby.map(AsRef::as_ref);
-        self.problems
-            .push(refusal::unknown_alias(name, names, &place));
+        self.problems.push(refusal::unknown_alias(name, names, &place));
         let index = self.add(FlatValue::Null, 0, range)?;
         self.attach(index);
         Ok(())
@@ -324,8 +313,7 @@ impl<'a> Builder<'a> {
         };
         if let Some(first) = seen.get(&text) {
             let first = self.place(first.clone());
-            self.problems
-                .push(refusal::repeated_key(&text, &place, &first));
+            self.problems.push(refusal::repeated_key(&text, &place, &first));
             return Waiting::Refused;
         }
         seen.insert(text.clone(), range.clone());

@@ -18,19 +18,13 @@ fn shown(node: &Node) -> String {
             format!("{mark}{}", written(&scalar.text, &node.place))
         }
         Yaml::Sequence(items) => {
-            format!(
-                "[{}]",
-                items.iter().map(shown).collect::<Vec<_>>().join(", ")
-            )
+            format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", "))
         }
         Yaml::Mapping(entries) => {
             let entry = |(key, node): &(Key, Node)| {
                 format!("{}: {}", written(&key.text, &key.place), shown(node))
             };
-            format!(
-                "{{{}}}",
-                entries.iter().map(entry).collect::<Vec<_>>().join(", ")
-            )
+            format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
     }
 }
@@ -52,10 +46,7 @@ fn plain_scalars_keep_their_source_text() {
 fn quoted_and_block_scalars_are_decoded_and_not_plain() {
     assert_eq!(tree_of(r#"a: "x\ty""#), r#"{a: !"x\ty"@"\"x\\ty\""}"#);
     assert_eq!(tree_of("a: 'it''s'"), r#"{a: !"it's"@"'it''s'"}"#);
-    assert_eq!(
-        tree_of("a: |\n  x\n  y\nb: 1"),
-        r#"{a: !"x\ny\n"@"x\n  y\n", b: 1}"#
-    );
+    assert_eq!(tree_of("a: |\n  x\n  y\nb: 1"), r#"{a: !"x\ny\n"@"x\n  y\n", b: 1}"#);
     assert_eq!(tree_of("a: !!str 15"), "{a: !15}");
     assert_eq!(tree_of("a: !!str null"), "{a: !null}");
 }
@@ -66,6 +57,19 @@ fn nothing_null_and_tilde_are_null_and_tell_which() {
         tree_of("a:\nb: null\nc: ~\nd: ''\ne: \"null\""),
         r#"{a: null@"", b: null@"null", c: null@"~", d: !""@"''", e: !"null"@"\"null\""}"#
     );
+}
+
+#[test]
+fn a_missing_value_is_an_empty_place_on_its_line() {
+    for (text, at) in
+        [("a:\n\n# c\nb: 1", 1), ("x:\n  - \n  - b\n", 7), ("{a: , b}", 2), ("b: &x\nc: 1", 5)]
+    {
+        let node = read_text(text);
+        let entry = &node.mapping().unwrap()[0].1;
+        let missing = entry.sequence().map_or(entry, |items| &items[0]);
+        assert!(missing.is_null());
+        assert_eq!(missing.place.range, at..at, "{text:?}");
+    }
 }
 
 #[test]
@@ -86,20 +90,14 @@ fn json_with_tabs_is_yaml() {
 #[test]
 fn collections_end_with_their_last_child() {
     let node = read_text("a:\n  b: 1\n  c: [x, {y: z}]\n\n\n# end\nd: 2\n");
-    assert_eq!(
-        node.get("a").unwrap().place.text(),
-        "b: 1\n  c: [x, {y: z}]"
-    );
+    assert_eq!(node.get("a").unwrap().place.text(), "b: 1\n  c: [x, {y: z}]");
     let list = node.get("a").unwrap().get("c").unwrap();
     assert_eq!(list.place.text(), "[x, {y: z}]");
 }
 
 #[test]
 fn aliases_point_at_the_anchors_value() {
-    assert_eq!(
-        tree_of("a: &x 15\nb: *x\nc: {*x : d}"),
-        r#"{a: 15, b: 15, c: {"15"@"*x": d}}"#
-    );
+    assert_eq!(tree_of("a: &x 15\nb: *x\nc: {*x : d}"), r#"{a: 15, b: 15, c: {"15"@"*x": d}}"#);
 }
 
 #[test]
@@ -115,20 +113,12 @@ fn many_small_values_are_refused_at_the_limit() {
     let text = format!("[{}]", "1,".repeat(NODE_LIMIT + 10));
     let problems = parse(Source::new("t.yaml", text)).unwrap_err();
     assert_eq!(problems.len(), 1);
-    assert!(
-        problems[0].message.contains("100000"),
-        "{}",
-        problems[0].message
-    );
+    assert!(problems[0].message.contains("100000"), "{}", problems[0].message);
 }
 
 #[test]
 fn aliases_that_multiply_texts_or_empty_merges_are_refused() {
-    let texts = format!(
-        "a: &a {}\nb: [{}]",
-        "x".repeat(100_000),
-        "*a,".repeat(1_000)
-    );
+    let texts = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), "*a,".repeat(1_000));
     let mut merges = "a0: &a0 {}\n".to_owned();
     for level in 1..30 {
         let below = format!("*a{},", level - 1).repeat(10);
@@ -137,11 +127,7 @@ fn aliases_that_multiply_texts_or_empty_merges_are_refused() {
     for text in [texts, merges] {
         let problems = parse(Source::new("t.yaml", text)).unwrap_err();
         assert_eq!(problems.len(), 1);
-        assert!(
-            problems[0].message.contains("aliases"),
-            "{}",
-            problems[0].message
-        );
+        assert!(problems[0].message.contains("aliases"), "{}", problems[0].message);
     }
 }
 
@@ -152,11 +138,7 @@ fn a_chain_of_aliases_cannot_nest_deeper_than_written_text() {
         text.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
     }
     let problems = parse(Source::new("t.yaml", text)).unwrap_err();
-    assert!(
-        problems[0].message.contains("64"),
-        "{}",
-        problems[0].message
-    );
+    assert!(problems[0].message.contains("64"), "{}", problems[0].message);
 }
 
 #[test]
@@ -193,10 +175,7 @@ outputs:
     assert_eq!(document.stack.place.line_column(), (1, 8));
     assert_eq!(document.region.unwrap().text(), Some("us-east-1"));
     assert!(!document.variables[0].1.required() && document.variables[1].1.required());
-    assert_eq!(
-        document.variables[1].1.pattern.as_ref().unwrap().text,
-        "^[0-9]+$"
-    );
+    assert_eq!(document.variables[1].1.pattern.as_ref().unwrap().text, "^[0-9]+$");
     let raw = &document.resources[0].1;
     assert_eq!(raw.kind.as_ref().unwrap().text, "s3_bucket");
     assert_eq!(raw.depends_on[0].text, "other");

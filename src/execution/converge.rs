@@ -111,7 +111,12 @@ impl Run<'_> {
     }
 
     /// Stops when the first read isn't what the plan was made for.
-    fn check_unchanged(&self, step: &Step, desired: &Value, now: Option<&Live>) -> Result<(), Failure> {
+    fn check_unchanged(
+        &self,
+        step: &Step,
+        desired: &Value,
+        now: Option<&Live>,
+    ) -> Result<(), Failure> {
         let planned = step.live.as_ref().filter(|_| step.replaces.is_empty());
         match (planned, now) {
             (None, None) => Ok(()),
@@ -159,7 +164,9 @@ impl Run<'_> {
             Err(error) if error.class == Class::Already => match self.read(step, desired).await? {
                 Some(live) if self.is_ours(&live) => Ok(true),
                 Some(_) => Err(changed(format!("{} exists now, and isn't lagoa's", step.name))),
-                None => Err(error.hint("something of that name exists where lagoa can't see it").into()),
+                None => {
+                    Err(error.hint("something of that name exists where lagoa can't see it").into())
+                }
             },
             Err(error) => Err(error.into()),
         }
@@ -180,7 +187,12 @@ impl Run<'_> {
     }
 
     /// Reads until the resource is usable.
-    async fn ready(&self, step: &Step, desired: &Value, live: Option<Live>) -> Result<Live, Failure> {
+    async fn ready(
+        &self,
+        step: &Step,
+        desired: &Value,
+        live: Option<Live>,
+    ) -> Result<Live, Failure> {
         let patience = Patience::new();
         let mut live = live;
         loop {
@@ -188,19 +200,29 @@ impl Run<'_> {
                 None => return Err(changed(format!("{} is gone", step.name))),
                 Some(live) if live.phase == Phase::Ready => return Ok(live),
                 Some(Live { phase: Phase::Failed(why), .. }) => {
-                    return Err(Error::new(Class::Terminal, format!("AWS reports it as {why}")).into());
+                    return Err(
+                        Error::new(Class::Terminal, format!("AWS reports it as {why}")).into()
+                    );
                 }
                 Some(Live { phase: Phase::Pending(why), .. }) => self.status(step, why),
                 Some(_) => {}
             }
             if !patience.pause(READY_LIMIT).await {
-                return Err(Error::new(Class::Terminal, "it didn't become ready in 90 minutes").into());
+                return Err(
+                    Error::new(Class::Terminal, "it didn't become ready in 90 minutes").into()
+                );
             }
             live = self.read(step, desired).await?;
         }
     }
 
-    async fn update(&self, step: &Step, desired: &Value, live: &Live, made: bool) -> Result<(), Error> {
+    async fn update(
+        &self,
+        step: &Step,
+        desired: &Value,
+        live: &Live,
+        made: bool,
+    ) -> Result<(), Error> {
         self.status(step, if made { "setting up" } else { "updating" }.to_owned());
         let status = |text| self.status(step, text);
         let cx = Cx { aws: self.aws, name: &step.name, key: &step.key, status: &status };
@@ -209,7 +231,12 @@ impl Run<'_> {
 
     /// One verb, called again as long as its errors are worth it. What was made a moment ago may
     /// not be visible everywhere yet, so "gone" and "not assumable" mean "wait" then, and only then.
-    async fn call<F>(&self, step: &Step, made: bool, mut verb: impl FnMut() -> F) -> Result<(), Error>
+    async fn call<F>(
+        &self,
+        step: &Step,
+        made: bool,
+        mut verb: impl FnMut() -> F,
+    ) -> Result<(), Error>
     where
         F: Future<Output = Result<(), Error>>,
     {
@@ -243,7 +270,8 @@ impl Run<'_> {
         loop {
             let leaving = matches!(&live.phase, Phase::Pending(why) if why == "deleting");
             if !leaving && !asked {
-                self.call(step, false, || step.kind.delete(&live.fields, &step.farewell, &cx)).await?;
+                self.call(step, false, || step.kind.delete(&live.fields, &step.farewell, &cx))
+                    .await?;
                 asked = true;
             }
             match self.read(step, &Value::Null).await? {

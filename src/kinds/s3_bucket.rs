@@ -1,32 +1,81 @@
-//! An S3 bucket with its settings.
+//! An S3 bucket with its settings. Each setting that S3 keeps as a document of its own lies in a
+//! file of its own below; here is the whole.
+
+mod access;
+mod contents;
+mod cors;
+mod encryption;
+mod folders;
+mod lifecycle;
+mod logging;
+mod notifications;
+mod object_lock;
+mod tags;
 
 use std::collections::BTreeSet;
 
-use aws_sdk_s3::operation::get_bucket_encryption::GetBucketEncryptionOutput;
+use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete, ObjectIdentifier,
-    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
-    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+    VersioningConfiguration,
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures::future::try_join_all;
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::aws::{Aws, Class, Error, absent, gone_is_fine};
-use crate::field::{Computed, Differs, Tags};
+use crate::field::{Computed, Differs, Policy, Tags};
 use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Site, Wanted};
 
+pub use access::{Ownership, PublicAccessBlock};
+pub use cors::CorsRule;
+pub use encryption::Encryption;
+pub use lifecycle::{LifecycleRule, MinimumSize};
+pub use logging::Logging;
+pub use notifications::Notifications;
+pub use object_lock::ObjectLock;
+
 /// An S3 bucket. Closed to the public unless the stack says otherwise.
+///
+/// A setting that the stack doesn't mention stays as AWS has it. To take one away, write it empty:
+/// `lifecycle: []`, `cors: []`, `notifications: {}`, `logging: {}`, `policy: {}`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct S3Bucket {
-    /// Whether overwritten and deleted objects are kept as versions.
+    /// Whether overwritten and deleted objects are kept as versions. AWS starts with false; once
+    /// it was true, false suspends it and keeps the versions there are.
     pub versioning: Option<bool>,
     /// How new objects are encrypted when the writer doesn't say. AWS starts with `AES256`.
     pub encryption: Option<Encryption>,
     /// What keeps the bucket from becoming public by mistake. All four are on by default.
     #[serde(default)]
     pub public_access_block: PublicAccessBlock,
+    /// Who may do what with the bucket and its objects: a document or a path to one. `{}` removes
+    /// the policy. One that makes the bucket public also needs
+    /// `public_access_block: { block_public_policy: false, restrict_public_buckets: false }`.
+    pub policy: Option<Policy>,
+    /// Whose the objects are that other accounts write. AWS starts with `BucketOwnerEnforced`.
+    pub ownership: Option<Ownership>,
+    /// When objects move to cheaper storage and when they are deleted, all rules of the bucket.
+    /// `[]` removes them.
+    pub lifecycle: Option<BTreeSet<LifecycleRule>>,
+    /// Which small objects the lifecycle rules move. AWS starts with `all_storage_classes_128K`.
+    pub transition_default_minimum_object_size: Option<MinimumSize>,
+    /// Who is told when objects come and go, all receivers of the bucket. `{}` removes them.
+    pub notifications: Option<Notifications>,
+    /// Where the log of requests is written. `{}` ends it.
+    pub logging: Option<Logging>,
+    /// Which web pages may call the bucket; the first rule that fits counts. `[]` removes them.
+    pub cors: Option<Vec<CorsRule>>,
+    /// Whether versions can be locked against deletion. Needs versioning and turns it on.
+    pub object_lock: Option<ObjectLock>,
+    /// Folders, such as `raw/coins`. Made when nothing in the bucket has such a key; never
+    /// removed, and an otherwise empty bucket is deleted with them.
+    #[serde(default)]
+    pub folders: BTreeSet<String>,
     /// Tags, merged over the stack's own.
     #[serde(default)]
     pub tags: Tags,
@@ -38,63 +87,53 @@ pub struct S3Bucket {
     pub domain: Computed<String>,
 }
 
-/// How new objects are encrypted by default.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Encryption {
-    /// `AES256` (keys of S3's own), `aws:kms` or `aws:kms:dsse` (two layers).
-    pub algorithm: Algorithm,
-    /// Id, ARN or alias of the KMS key; without one AWS uses its own `aws/s3` key.
-    pub kms_key: Option<String>,
-    /// One data key for many objects: fewer calls to KMS.
-    pub bucket_key: Option<bool>,
-}
-
-/// A server-side encryption that S3 offers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub enum Algorithm {
-    /// Keys of S3's own.
-    AES256,
-    /// A key in KMS.
-    #[serde(rename = "aws:kms")]
-    Kms,
-    /// A key in KMS, two layers.
-    #[serde(rename = "aws:kms:dsse")]
-    KmsDsse,
-}
-
-/// The four locks against public access.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct PublicAccessBlock {
-    /// Refuse new public ACLs. Default true.
-    pub block_public_acls: bool,
-    /// Ignore the public ACLs that there are. Default true.
-    pub ignore_public_acls: bool,
-    /// Refuse bucket policies that make the bucket public. Default true.
-    pub block_public_policy: bool,
-    /// Only this account and AWS services may use a bucket with a public policy. Default true.
-    pub restrict_public_buckets: bool,
-}
-
-impl Default for PublicAccessBlock {
-    fn default() -> Self {
-        Self {
-            block_public_acls: true,
-            ignore_public_acls: true,
-            block_public_policy: true,
-            restrict_public_buckets: true,
-        }
-    }
-}
-
 impl Kind for S3Bucket {
     const EXAMPLE: &'static str = "
 raw-coins:
   kind: s3_bucket
   versioning: true
-  encryption: { algorithm: AES256 }
+  encryption: { algorithm: AES256, bucket_key: false }
+  ownership: BucketOwnerEnforced
+  policy:
+    Version: \"2012-10-17\"
+    Statement:
+      - Sid: OnlyEncryptedConnections
+        Effect: Deny
+        Principal: \"*\"
+        Action: \"s3:*\"
+        Resource: [\"arn:aws:s3:::raw-coins\", \"arn:aws:s3:::raw-coins/*\"]
+        Condition: { Bool: { \"aws:SecureTransport\": \"false\" } }
+  lifecycle:
+    - id: raw-gets-cold
+      prefix: raw/
+      transitions:
+        - { days: 30, storage_class: STANDARD_IA }
+        - { days: 90, storage_class: GLACIER }
+      expiration_days: 365
+      noncurrent_expiration_days: 30
+      newer_noncurrent_versions: 3
+    - abort_incomplete_upload_days: 7
+  notifications: { event_bridge: true }
+  logging: { bucket: access-logs, prefix: raw-coins/ }
+  cors:
+    - allowed_methods: [GET, HEAD]
+      allowed_origins: [\"https://example.com\"]
+      max_age_seconds: 3600
+  folders: [raw/coins, curated]
+  on_destroy: delete
   tags: { Projeto: Bootcamp }
+
+access-logs:
+  kind: s3_bucket
+  on_destroy: delete
+  policy:
+    Version: \"2012-10-17\"
+    Statement:
+      - Effect: Allow
+        Principal: { Service: logging.s3.amazonaws.com }
+        Action: \"s3:PutObject\"
+        Resource: \"arn:aws:s3:::access-logs/*\"
+        Condition: { StringEquals: { \"aws:SourceAccount\": \"${aws.account}\" } }
 ";
     const NAME: &'static str = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$";
     const HOLDS: Option<&'static str> = Some("objects");
@@ -105,90 +144,228 @@ raw-coins:
         Ok(buckets.into_iter().flatten().collect())
     }
 
+    /// The sweep also knows access points and the like, whose names hold a slash.
     async fn owned(aws: &Aws) -> Result<Vec<String>, Error> {
-        aws.swept("s3", "").await
+        let mut names = aws.swept("s3", "").await?;
+        names.retain(|name| !name.contains('/'));
+        Ok(names)
     }
 
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
-        let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(tag_set(&self.tags)?));
+        let mut configuration =
+            CreateBucketConfiguration::builder().set_tags(Some(tags::to_aws(&self.tags)?));
         if cx.site.region != "us-east-1" {
             configuration = configuration
                 .location_constraint(BucketLocationConstraint::from(cx.site.region.as_str()));
         }
-        let call = cx.s3.create_bucket().bucket(cx.name);
-        call.create_bucket_configuration(configuration.build()).send().await?;
+        let locked = self.object_lock.as_ref().is_some_and(|lock| lock.enabled);
+        cx.s3
+            .create_bucket()
+            .bucket(cx.name)
+            .create_bucket_configuration(configuration.build())
+            .set_object_ownership(self.ownership.map(Ownership::to_aws))
+            .set_object_lock_enabled_for_bucket(locked.then_some(true))
+            .send()
+            .await?;
         Ok(())
     }
 
     async fn update(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
         if self.tags.change_from(&live.tags) != Default::default() {
-            put_tags(&self.tags, &live.tags, cx).await?;
+            tags::put(&self.tags, &live.tags, cx).await?;
         }
-        if self.versioning.differs(&live.versioning) {
-            put_versioning(self.versioning == Some(true), cx).await?;
+        self.update_access(live, cx).await?;
+        self.update_storage(live, cx).await?;
+        if let Some(notifications) = news(&self.notifications, &live.notifications) {
+            notifications::put(notifications, cx).await?;
         }
-        if let Some(encryption) = &self.encryption
-            && self.encryption.differs(&live.encryption)
-        {
-            put_encryption(encryption, cx).await?;
+        if let Some(logging) = news(&self.logging, &live.logging) {
+            logging::put(logging, cx).await?;
         }
-        if self.public_access_block != live.public_access_block {
-            put_public_access_block(&self.public_access_block, cx).await?;
+        if let Some(rules) = news(&self.cors, &live.cors) {
+            cors::put(rules, cx).await?;
         }
-        Ok(())
+        folders::put(&self.folders, &live.folders, cx).await
     }
 
+    /// S3 itself refuses to delete a bucket that holds anything. Emptying starts with the policy,
+    /// which may deny the very deleting.
     async fn delete(&self, farewell: &Farewell, cx: &Cx<'_>) -> Result<(), Error> {
-        if farewell.on_destroy == Some(OnDestroy::Delete) {
+        let emptied = farewell.on_destroy == Some(OnDestroy::Delete);
+        if emptied {
             gone_is_fine(cx.s3.delete_bucket_policy().bucket(cx.name).send().await)?;
-            empty(cx).await?;
+            contents::abort_uploads(cx).await?;
+            contents::empty(farewell.unprotect, cx).await?;
         }
-        gone_is_fine(cx.s3.delete_bucket().bucket(cx.name).send().await)
+        let delete = || async { gone_is_fine(cx.s3.delete_bucket().bucket(cx.name).send().await) };
+        match delete().await {
+            Err(error) if error.code == "BucketNotEmpty" && !emptied => {
+                if !contents::clear_folders(cx).await? {
+                    return Err(contents::not_empty(error, emptied));
+                }
+                delete().await.map_err(|error| contents::not_empty(error, emptied))
+            }
+            answer => answer.map_err(|error| contents::not_empty(error, emptied)),
+        }
     }
 
     fn accept(&mut self, live: &Self) {
-        if let (Some(desired), Some(live)) = (&mut self.encryption, &live.encryption)
-            && desired.kms_key.is_some()
-            && same_key(desired.kms_key.as_deref(), live.kms_key.as_deref())
-        {
-            desired.kms_key = live.kms_key.clone();
+        if let (Some(desired), Some(live)) = (&mut self.encryption, &live.encryption) {
+            desired.accept(live);
+        }
+        if let (Some(desired), Some(live)) = (&mut self.lifecycle, &live.lifecycle) {
+            lifecycle::take_over_ids(desired, live);
         }
     }
 
     fn predict(&mut self, name: &str, site: &Site, _root: &std::path::Path) {
+        let domain = if site.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
         self.arn = format!("arn:{}:s3:::{name}", site.partition).into();
-        self.domain = format!("{name}.s3.{}.amazonaws.com", site.region).into();
+        self.domain = format!("{name}.s3.{}.{domain}", site.region).into();
+        if let Some(rules) = &mut self.lifecycle {
+            lifecycle::name_rules(rules);
+        }
+        if self.versioning.is_none() && self.object_lock.as_ref().is_some_and(|lock| lock.enabled) {
+            self.versioning = Some(true);
+        }
+        folders::normalise(&mut self.folders);
+    }
+
+    fn replace_because(&self, live: &Self) -> Option<String> {
+        let off = self.object_lock.as_ref().is_some_and(|lock| !lock.enabled);
+        let on = live.object_lock.as_ref().is_some_and(|lock| lock.enabled);
+        (off && on).then(|| "an object lock can't be switched off".to_owned())
+    }
+
+    fn check(&self, _root: &std::path::Path) -> Vec<(String, String)> {
+        let mut complaints = Vec::new();
+        let mut complain = |field: &str, what: String| complaints.push((field.to_owned(), what));
+        if let Some(what) = self.encryption.as_ref().and_then(Encryption::check) {
+            complain("encryption", what.to_owned());
+        }
+        let no_rules = self.lifecycle.as_ref().is_none_or(BTreeSet::is_empty);
+        for what in self.lifecycle.as_ref().map(lifecycle::check).unwrap_or_default() {
+            complain("lifecycle", what);
+        }
+        if no_rules && self.transition_default_minimum_object_size.is_some() {
+            complain("transition_default_minimum_object_size", "needs `lifecycle` rules".to_owned());
+        }
+        for (list, what) in self.notifications.as_ref().map(notifications::check).unwrap_or_default() {
+            complain(&format!("notifications.{list}"), what);
+        }
+        if let Some(what) = self.logging.as_ref().and_then(Logging::check) {
+            complain("logging", what.to_owned());
+        }
+        if let Some(lock) = &self.object_lock {
+            if let Some(what) = lock.check() {
+                complain("object_lock", what.to_owned());
+            }
+            if lock.enabled && self.versioning == Some(false) {
+                complain("versioning", "`object_lock` needs versioning; write true or leave it out".to_owned());
+            }
+        }
+        for what in folders::check(&self.folders) {
+            complain("folders", what);
+        }
+        complaints
     }
 
     async fn data(&self, cx: &Cx<'_>) -> Result<Option<String>, Error> {
-        let page = cx.s3.list_object_versions().bucket(cx.name).max_keys(1).send();
-        let Some(page) = absent(page.await)? else { return Ok(None) };
-        let any = !page.versions().is_empty() || !page.delete_markers().is_empty();
-        Ok(any.then(|| "objects".to_owned()))
+        contents::describe(cx).await
     }
+}
+
+impl S3Bucket {
+    /// A policy that makes the bucket public is refused while `block_public_policy` is on: so
+    /// opening starts with the locks and closing ends with them.
+    async fn update_access(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
+        let locks = self.public_access_block != live.public_access_block;
+        let opening = !self.public_access_block.block_public_policy;
+        if locks && opening {
+            access::put_block(&self.public_access_block, cx).await?;
+        }
+        if let Some(policy) = news(&self.policy, &live.policy) {
+            access::put_policy(policy, cx).await?;
+        }
+        if locks && !opening {
+            access::put_block(&self.public_access_block, cx).await?;
+        }
+        if let Some(ownership) = news(&self.ownership, &live.ownership) {
+            access::put_ownership(*ownership, cx).await?;
+        }
+        Ok(())
+    }
+
+    /// Versioning comes first: an object lock is refused without it.
+    async fn update_storage(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
+        if let Some(on) = news(&self.versioning, &live.versioning) {
+            put_versioning(*on, cx).await?;
+        }
+        if let Some(encryption) = &self.encryption {
+            let whole = encryption.over(live.encryption.as_ref());
+            if Some(&whole) != live.encryption.as_ref() {
+                encryption::put(&whole, cx).await?;
+            }
+        }
+        if let Some(lock) = news(&self.object_lock, &live.object_lock)
+            && lock.enabled
+        {
+            object_lock::put(lock, live.object_lock.as_ref(), cx).await?;
+        }
+        let minimum = self.transition_default_minimum_object_size;
+        let live_minimum = live.transition_default_minimum_object_size;
+        if self.lifecycle.differs(&live.lifecycle) || minimum.differs(&live_minimum) {
+            let rules = self.lifecycle.as_ref().or(live.lifecycle.as_ref());
+            let rules = rules.cloned().unwrap_or_default();
+            lifecycle::put(&rules, minimum.or(live_minimum), cx).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The desired value when there is one and AWS has another.
+fn news<'a, T: PartialEq>(desired: &'a Option<T>, live: &Option<T>) -> Option<&'a T> {
+    desired.as_ref().filter(|_| desired.differs(live))
 }
 
 /// Reads the sub-settings that the stack sets or whose defaults are compared, each with its own
 /// call because S3 has no bulk read. The tags come first: they tell whether the bucket is there.
 async fn read_one(aws: &Aws, wanted: &Wanted<S3Bucket>) -> Result<Option<Found<S3Bucket>>, Error> {
     let name = wanted.name.as_str();
-    let tags = match aws.s3.get_bucket_tagging().bucket(name).send().await.map_err(Error::from) {
-        Ok(reply) => reply.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect(),
-        Err(error) if error.code == "NoSuchTagSet" => Tags::default(),
-        Err(error) if error.is_gone() => return Ok(None),
-        Err(error) => return Err(foreign_or(error, name)),
-    };
+    let Some(tags) = read_tags(aws, name).await? else { return Ok(None) };
+    let no_folders = BTreeSet::new();
     let desired = wanted.desired.as_ref();
     let wants = |set: fn(&S3Bucket) -> bool| desired.is_some_and(set);
-    let (versioning, encryption, public_access_block) = futures::try_join!(
+    let rules = |b: &S3Bucket| b.lifecycle.is_some() || b.transition_default_minimum_object_size.is_some();
+    let (versioning, encryption, block, policy, ownership, lifecycle) = futures::try_join!(
         when(wants(|b| b.versioning.is_some()), read_versioning(aws, name)),
-        when(wants(|b| b.encryption.is_some()), read_encryption(aws, name)),
-        when(desired.is_some(), read_public_access_block(aws, name)),
+        when(wants(|b| b.encryption.is_some()), encryption::read(aws, name)),
+        when(desired.is_some(), access::read_block(aws, name)),
+        when(wants(|b| b.policy.is_some()), access::read_policy(aws, name)),
+        when(wants(|b| b.ownership.is_some()), access::read_ownership(aws, name)),
+        when(wants(rules), lifecycle::read(aws, name)),
     )?;
+    let (notifications, logging, cors, object_lock, folders) = futures::try_join!(
+        when(wants(|b| b.notifications.is_some()), notifications::read(aws, name)),
+        when(wants(|b| b.logging.is_some()), logging::read(aws, name)),
+        when(wants(|b| b.cors.is_some()), cors::read(aws, name)),
+        when(wants(|b| b.object_lock.is_some()), object_lock::read(aws, name)),
+        folders::read(aws, name, desired.map_or(&no_folders, |b| &b.folders)),
+    )?;
+    let (lifecycle, minimum) = lifecycle.unzip();
     let mut fields = S3Bucket {
         versioning,
         encryption: encryption.flatten(),
-        public_access_block: public_access_block.unwrap_or_default(),
+        public_access_block: block.unwrap_or_default(),
+        policy,
+        ownership,
+        lifecycle,
+        transition_default_minimum_object_size: minimum.flatten(),
+        notifications,
+        logging,
+        cors,
+        object_lock,
+        folders,
         tags,
         arn: Computed::default(),
         domain: Computed::default(),
@@ -201,7 +378,38 @@ async fn when<T>(wanted: bool, read: impl Future<Output = Result<T, Error>>) -> 
     if wanted { read.await.map(Some) } else { Ok(None) }
 }
 
-fn foreign_or(error: Error, name: &str) -> Error {
+/// `None` when there is no such bucket.
+async fn read_tags(aws: &Aws, name: &str) -> Result<Option<Tags>, Error> {
+    let answer = aws.s3.get_bucket_tagging().bucket(name).send().await;
+    let elsewhere = answer.as_ref().err().and_then(region_of);
+    match answer.map_err(Error::from) {
+        Ok(reply) => Ok(Some(tags::from_aws(reply.tag_set()))),
+        Err(error) if error.code == "NoSuchTagSet" => Ok(Some(Tags::default())),
+        Err(error) => match absent::<Tags, _>(Err(error)) {
+            Ok(tags) => Ok(tags),
+            Err(error) => Err(explained(error, name, &aws.site.region, elsewhere.as_deref())),
+        },
+    }
+}
+
+/// The region that S3 names in its refusals.
+fn region_of<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
+    error.raw_response()?.headers().get("x-amz-bucket-region").map(str::to_owned)
+}
+
+/// Bucket names are shared by all accounts and regions, so a name may be taken elsewhere.
+fn explained(error: Error, name: &str, here: &str, region: Option<&str>) -> Error {
+    let moved = matches!(
+        error.code.as_str(),
+        "PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed" | "301" | "307"
+    );
+    let region = region.filter(|region| *region != here);
+    if moved || region.is_some() {
+        let lies = region.map_or("another region".to_owned(), str::to_owned);
+        let message = format!("the bucket {name} exists in {lies}, not in {here}");
+        let hint = "a bucket can't move: name its region in the stack, or give it another name";
+        return Error { class: Class::Terminal, message, ..error }.hint(hint);
+    }
     if error.code == "AccessDenied" || error.code == "403" {
         return error.hint(format!(
             "bucket names are shared by all of AWS: {name} may belong to another account, or your \
@@ -216,50 +424,6 @@ async fn read_versioning(aws: &Aws, name: &str) -> Result<bool, Error> {
     Ok(reply.status() == Some(&BucketVersioningStatus::Enabled))
 }
 
-async fn read_encryption(aws: &Aws, name: &str) -> Result<Option<Encryption>, Error> {
-    let reply = absent(aws.s3.get_bucket_encryption().bucket(name).send().await)?;
-    Ok(reply.as_ref().and_then(encryption_of))
-}
-
-fn encryption_of(reply: &GetBucketEncryptionOutput) -> Option<Encryption> {
-    let rule = reply.server_side_encryption_configuration()?.rules().first()?;
-    let by_default = rule.apply_server_side_encryption_by_default()?;
-    let algorithm = match by_default.sse_algorithm() {
-        ServerSideEncryption::AwsKms => Algorithm::Kms,
-        ServerSideEncryption::AwsKmsDsse => Algorithm::KmsDsse,
-        _ => Algorithm::AES256,
-    };
-    let kms_key = by_default.kms_master_key_id().map(str::to_owned);
-    Some(Encryption { algorithm, kms_key, bucket_key: Some(rule.bucket_key_enabled().unwrap_or(false)) })
-}
-
-async fn read_public_access_block(aws: &Aws, name: &str) -> Result<PublicAccessBlock, Error> {
-    let reply = absent(aws.s3.get_public_access_block().bucket(name).send().await)?;
-    let live = reply.and_then(|reply| reply.public_access_block_configuration);
-    let flag = |of: fn(&PublicAccessBlockConfiguration) -> Option<bool>| live.as_ref().and_then(of).unwrap_or(false);
-    Ok(PublicAccessBlock {
-        block_public_acls: flag(|live| live.block_public_acls),
-        ignore_public_acls: flag(|live| live.ignore_public_acls),
-        block_public_policy: flag(|live| live.block_public_policy),
-        restrict_public_buckets: flag(|live| live.restrict_public_buckets),
-    })
-}
-
-fn tag_set(tags: &Tags) -> Result<Vec<Tag>, Error> {
-    let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
-    tags.iter().map(tag).collect::<Result<_, _>>().map_err(|error| Error::internal(error.to_string()))
-}
-
-/// `PutBucketTagging` replaces the whole set, so tags that aren't ours to touch are sent along.
-async fn put_tags(tags: &Tags, live: &Tags, cx: &Cx<'_>) -> Result<(), Error> {
-    let kept = live.iter().filter(|(key, _)| crate::field::reserved_tag(key) && !key.starts_with("aws:"));
-    let all = kept.chain(tags.iter()).map(|(k, v)| (k.clone(), v.clone())).collect::<Tags>();
-    let tagging = Tagging::builder().set_tag_set(Some(tag_set(&all)?)).build();
-    let tagging = tagging.map_err(|error| Error::internal(error.to_string()))?;
-    cx.s3.put_bucket_tagging().bucket(cx.name).tagging(tagging).send().await?;
-    Ok(())
-}
-
 async fn put_versioning(on: bool, cx: &Cx<'_>) -> Result<(), Error> {
     let status = if on { BucketVersioningStatus::Enabled } else { BucketVersioningStatus::Suspended };
     let configuration = VersioningConfiguration::builder().status(status).build();
@@ -267,84 +431,98 @@ async fn put_versioning(on: bool, cx: &Cx<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-async fn put_encryption(encryption: &Encryption, cx: &Cx<'_>) -> Result<(), Error> {
-    let algorithm = match encryption.algorithm {
-        Algorithm::AES256 => ServerSideEncryption::Aes256,
-        Algorithm::Kms => ServerSideEncryption::AwsKms,
-        Algorithm::KmsDsse => ServerSideEncryption::AwsKmsDsse,
-    };
-    let invalid = |error: aws_sdk_s3::error::BuildError| Error::internal(error.to_string());
-    let by_default = ServerSideEncryptionByDefault::builder()
-        .sse_algorithm(algorithm)
-        .set_kms_master_key_id(encryption.kms_key.clone())
-        .build()
-        .map_err(invalid)?;
-    let rule = ServerSideEncryptionRule::builder()
-        .apply_server_side_encryption_by_default(by_default)
-        .set_bucket_key_enabled(encryption.bucket_key)
-        .build();
-    let configuration = ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(invalid)?;
-    let call = cx.s3.put_bucket_encryption().bucket(cx.name);
-    call.server_side_encryption_configuration(configuration).send().await?;
-    Ok(())
-}
-
-async fn put_public_access_block(block: &PublicAccessBlock, cx: &Cx<'_>) -> Result<(), Error> {
-    let configuration = PublicAccessBlockConfiguration::builder()
-        .block_public_acls(block.block_public_acls)
-        .ignore_public_acls(block.ignore_public_acls)
-        .block_public_policy(block.block_public_policy)
-        .restrict_public_buckets(block.restrict_public_buckets)
-        .build();
-    let call = cx.s3.put_public_access_block().bucket(cx.name);
-    call.public_access_block_configuration(configuration).send().await?;
-    Ok(())
-}
-
-/// A key id and its ARN name the same key.
-fn same_key(a: Option<&str>, b: Option<&str>) -> bool {
-    let id = |key: &str| key.rsplit('/').next().map(str::to_owned);
-    a.and_then(id) == b.and_then(id)
-}
-
-/// Deletes every version and delete marker, a thousand at a time.
-async fn empty(cx: &Cx<'_>) -> Result<(), Error> {
-    let mut deleted = 0;
-    loop {
-        let page = cx.s3.list_object_versions().bucket(cx.name).send().await;
-        let Some(page) = absent(page)? else { return Ok(()) };
-        let versions = page.versions().iter().map(|v| (v.key(), v.version_id()));
-        let markers = page.delete_markers().iter().map(|m| (m.key(), m.version_id()));
-        let objects = versions.chain(markers).filter_map(|(key, version)| {
-            ObjectIdentifier::builder().key(key?).set_version_id(version.map(str::to_owned)).build().ok()
-        });
-        let objects: BTreeSet<_> = objects.map(|o| (o.key, o.version_id)).collect();
-        if objects.is_empty() {
-            return Ok(());
-        }
-        deleted += delete_batch(objects, cx).await?;
-        (cx.status)(format!("emptying: {deleted} versions deleted"));
+/// A value of one of the enums as AWS spells it.
+fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => word,
+        _ => String::new(),
     }
 }
 
-/// `DeleteObjects` answers 200 even when it deleted nothing, so each error inside counts.
-async fn delete_batch(objects: BTreeSet<(String, Option<String>)>, cx: &Cx<'_>) -> Result<usize, Error> {
-    let count = objects.len();
-    let objects = objects.into_iter().map(|(key, version)| {
-        ObjectIdentifier::builder().key(key).set_version_id(version).build()
-    });
-    let objects = objects.collect::<Result<Vec<_>, _>>().map_err(|e| Error::internal(e.to_string()))?;
-    let batch = Delete::builder().set_objects(Some(objects)).quiet(true).build();
-    let batch = batch.map_err(|error| Error::internal(error.to_string()))?;
-    let reply = cx.s3.delete_objects().bucket(cx.name).delete(batch).send().await?;
-    match reply.errors().first() {
-        None => Ok(count),
-        Some(error) => Err(Error {
-            code: error.code().unwrap_or_default().to_owned(),
-            ..Error::new(Class::Terminal, format!(
-                "{} of {count} objects could not be deleted, the first: {}: {}",
-                reply.errors().len(), error.key().unwrap_or_default(), error.message().unwrap_or_default()
-            ))
-        }),
+/// The value that AWS spells so; `None` when it is newer than lagoa.
+fn from_word<T: DeserializeOwned>(word: &str) -> Option<T> {
+    serde_json::from_value(Value::String(word.to_owned())).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::diff;
+    use crate::kind::{AnyKind, Registered};
+    use serde_json::json;
+
+    fn bucket(value: Value) -> S3Bucket {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn predicted(value: Value) -> S3Bucket {
+        let site = Site {
+            partition: "aws".into(),
+            account: "123456789012".into(),
+            region: "sa-east-1".into(),
+            stack: "s".into(),
+        };
+        let mut bucket = bucket(value);
+        bucket.predict("raw", &site, std::path::Path::new(""));
+        bucket
+    }
+
+    fn changes(desired: Value, live: Value) -> Vec<(String, Value, Value)> {
+        let kind = Registered::<S3Bucket>::new("s3_bucket");
+        let typed = |value| serde_json::to_value(bucket(value)).unwrap();
+        let changes = diff(kind.schema(), &typed(desired), &typed(live), &[]);
+        changes.into_iter().map(|change| (change.path, change.old, change.new)).collect()
+    }
+
+    #[test]
+    fn names_follow_from_the_site() {
+        let bucket = predicted(json!({}));
+        assert_eq!(bucket.arn.as_deref(), Some("arn:aws:s3:::raw"));
+        assert_eq!(bucket.domain.as_deref(), Some("raw.s3.sa-east-1.amazonaws.com"));
+        assert_eq!(bucket.versioning, None);
+    }
+
+    #[test]
+    fn an_object_lock_brings_versioning_and_stays() {
+        assert_eq!(predicted(json!({ "object_lock": {} })).versioning, Some(true));
+        let (on, off) = (json!({ "object_lock": {} }), json!({ "object_lock": { "enabled": false } }));
+        assert!(bucket(off.clone()).replace_because(&bucket(on.clone())).is_some());
+        assert!(bucket(on.clone()).replace_because(&bucket(off)).is_none());
+        assert!(bucket(json!({})).replace_because(&bucket(on)).is_none());
+        let wrong = bucket(json!({ "object_lock": {}, "versioning": false }));
+        assert_eq!(wrong.check(std::path::Path::new("")).len(), 1);
+    }
+
+    #[test]
+    fn what_is_taken_out_of_a_rule_is_a_change() {
+        let rule = |days| json!({ "lifecycle": [{ "id": "a", "transitions": [
+            { "days": 30, "storage_class": "GLACIER" }], "expiration_days": days }] });
+        assert_eq!(changes(rule(json!(null)), rule(json!(90))).len(), 1);
+        assert!(changes(rule(json!(90)), rule(json!(90))).is_empty());
+        let cors = |age| json!({ "cors": [{ "allowed_methods": ["GET"], "allowed_origins": ["*"],
+            "max_age_seconds": age }] });
+        assert_eq!(changes(cors(json!(null)), cors(json!(5)))[0].0, "cors[0]");
+        let logging = json!({ "logging": { "bucket": "logs", "prefix": "a/" } });
+        assert_eq!(changes(json!({ "logging": {} }), logging.clone())[0].0, "logging");
+        assert!(changes(json!({}), logging).is_empty());
+    }
+
+    #[test]
+    fn an_empty_policy_is_none() {
+        let policy = json!({ "policy": { "Version": "2012-10-17", "Statement": [] } });
+        assert!(changes(json!({ "policy": {} }), json!({ "policy": {} })).is_empty());
+        assert_eq!(changes(json!({ "policy": {} }), policy.clone()).len(), 1);
+        assert!(news(&bucket(policy.clone()).policy, &bucket(policy).policy).is_none());
+    }
+
+    #[test]
+    fn a_bucket_elsewhere_is_explained() {
+        let redirect = Error { code: "PermanentRedirect".into(), ..Error::new(Class::Terminal, "x") };
+        let error = explained(redirect.clone(), "raw", "sa-east-1", Some("eu-west-1"));
+        assert_eq!(error.message, "the bucket raw exists in eu-west-1, not in sa-east-1");
+        assert!(explained(redirect, "raw", "sa-east-1", None).message.contains("another region"));
+        let denied = Error { code: "AccessDenied".into(), ..Error::new(Class::Terminal, "x") };
+        let error = explained(denied, "raw", "sa-east-1", Some("sa-east-1"));
+        assert!(error.message == "x" && error.hint.is_some());
     }
 }

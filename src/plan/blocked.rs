@@ -20,8 +20,12 @@ pub struct Blocked {
 impl Blocked {
     pub(super) fn retained(reasons: &[String]) -> Self {
         Self {
-            reason: format!("it would have to be replaced ({}), and on_destroy is retain", reasons.join("; ")),
-            remedy: "undo the change, give the resource another name, or change on_destroy".to_owned(),
+            reason: format!(
+                "it would have to be replaced ({}), and on_destroy is retain",
+                reasons.join("; ")
+            ),
+            remedy: "undo the change, give the resource another name, or change on_destroy"
+                .to_owned(),
         }
     }
 }
@@ -50,16 +54,25 @@ impl Planner<'_> {
         self.push(step);
     }
 
-    pub(super) fn undecided(&self, resource: &Resource, desired: &Value, live: &Live) -> Option<Blocked> {
+    pub(super) fn undecided(
+        &self,
+        resource: &Resource,
+        desired: &Value,
+        live: &Live,
+    ) -> Option<Blocked> {
         if self.options.decided.contains(&resource.key) {
             return None;
         }
-        let reason = resource.kind.undecided(desired, &live.fields)?;
+        let reason = resource.kind.undecided(desired, &live.fields, &self.stack.root)?;
         let key = &resource.key;
-        Some(Blocked {
-            reason,
-            remedy: format!("apply with --seed-rerun {key} to run it again, or --seed-accept {key} to take it as done"),
-        })
+        let remedy = if resource.kind.facts().seed {
+            format!(
+                "apply with --seed-rerun {key} to run it again, or --seed-accept {key} to take it as done"
+            )
+        } else {
+            format!("change {key} in the stack file")
+        };
+        Some(Blocked { reason, remedy })
     }
 
     /// Says what happens to data, and blocks a delete that must not happen.
@@ -73,14 +86,18 @@ impl Planner<'_> {
                 reason: "it is protected by `protect: true`".to_owned(),
                 remedy: "remove `protect` from the stack and apply that first".to_owned(),
             });
-        } else if let (false, Some(reason)) = (step.farewell.unprotect, step.kind.protected(&live.fields)) {
+        } else if let (false, Some(reason)) =
+            (step.farewell.unprotect, step.kind.protected(&live.fields))
+        {
             step.blocked = Some(Blocked {
                 reason,
                 remedy: "add --force-unprotect to lift that first".to_owned(),
             });
         } else if let (None, Some(loss)) = (step.farewell.on_destroy, loss) {
             step.blocked = Some(Blocked {
-                reason: format!("it holds {loss}, and the stack doesn't say what should happen to them"),
+                reason: format!(
+                    "it holds {loss}, and the stack doesn't say what should happen to them"
+                ),
                 remedy: format!(
                     "write `on_destroy: delete` or `on_destroy: retain` below {} and apply that, or empty it",
                     step.key
@@ -93,11 +110,15 @@ impl Planner<'_> {
 fn fate(step: &Step, holds: &str, loss: Option<&String>) -> String {
     use crate::kind::OnDestroy::{Delete, Retain, Snapshot};
     match (step.farewell.on_destroy, loss) {
-        (Some(Snapshot), _) => format!("the data is kept in the final snapshot {}", step.farewell.snapshot),
+        (Some(Snapshot), _) => {
+            format!("the data is kept in the final snapshot {}", step.farewell.snapshot)
+        }
         (Some(Retain), _) => "nothing is deleted".to_owned(),
         (Some(Delete), Some(loss)) => format!("{loss} will be deleted for good"),
         (None, Some(loss)) => format!("it holds {loss}"),
-        (Some(Delete), None) => format!("{holds} in it, if there are any, will be deleted for good"),
+        (Some(Delete), None) => {
+            format!("{holds} in it, if there are any, will be deleted for good")
+        }
         (None, None) => format!("it holds no {holds}"),
     }
 }

@@ -26,7 +26,8 @@ impl Planner<'_> {
     pub(super) fn orphans(&mut self) {
         for Orphan { kind, live } in &self.world.orphans {
             let tag = |key: &str| live.fields["tags"][key].as_str();
-            let word = tag("lagoa:on_destroy").and_then(|word| serde_json::from_value(word.into()).ok());
+            let word =
+                tag("lagoa:on_destroy").and_then(|word| serde_json::from_value(word.into()).ok());
             let protect = tag("lagoa:protect") == Some("true");
             let key = live.owner.as_ref().and_then(|owner| owner.key.clone());
             self.remove(*kind, key.unwrap_or_else(|| live.name.clone()), live, word, protect);
@@ -40,11 +41,19 @@ impl Planner<'_> {
     pub(super) fn remove_all(&mut self, chosen: Option<&BTreeSet<String>>) {
         for key in self.graph.order().iter().rev() {
             let chosen = chosen.is_none_or(|chosen| chosen.contains(key));
-            let (Some(resource), Some(live)) = (self.stack.resource(key), self.world.resources.get(key)) else {
+            let (Some(resource), Some(live)) =
+                (self.stack.resource(key), self.world.resources.get(key))
+            else {
                 continue;
             };
             if chosen && self.is_ours(live) && !resource.kind.facts().seed {
-                self.remove(resource.kind, key.clone(), live, resource.on_destroy, resource.protect);
+                self.remove(
+                    resource.kind,
+                    key.clone(),
+                    live,
+                    resource.on_destroy,
+                    resource.protect,
+                );
             }
         }
     }
@@ -87,13 +96,16 @@ impl Planner<'_> {
         for user in &self.steps {
             let Some(live) = &user.live else { continue };
             let used = referred(user.kind.schema(), &live.fields);
-            for gone in self.steps.iter().filter(|step| step.action == Action::Delete && step.id != user.id) {
+            for gone in
+                self.steps.iter().filter(|step| step.action == Action::Delete && step.id != user.id)
+            {
                 let lets_go = match user.action {
                     Action::Delete => true,
                     Action::Update | Action::Adopt => gone.replaces.is_empty(),
                     _ => false,
                 };
-                if lets_go && (used.iter().any(|one| one.means(gone)) || self.declared(user, gone)) {
+                if lets_go && (used.iter().any(|one| one.means(gone)) || self.declared(user, gone))
+                {
                     waits.entry(gone.id).or_default().insert(user.id);
                 }
             }

@@ -23,7 +23,8 @@ impl Facts {
         let mut facts = desired.clone();
         let properties = kind.schema()["properties"].as_object();
         for (field, schema) in properties.into_iter().flatten() {
-            let Some(live) = live.and_then(|live| live.get(field)).filter(|live| !live.is_null()) else {
+            let Some(live) = live.and_then(|live| live.get(field)).filter(|live| !live.is_null())
+            else {
                 continue;
             };
             if schema["readOnly"] == true || facts[field].is_null() {
@@ -44,7 +45,11 @@ impl Facts {
 }
 
 /// What a reference means now; `None` while it isn't known.
-pub fn answer(reference: &Reference, facts: &BTreeMap<String, Facts>, site: &Site) -> Option<Value> {
+pub fn answer(
+    reference: &Reference,
+    facts: &BTreeMap<String, Facts>,
+    site: &Site,
+) -> Option<Value> {
     if reference.key == "aws" {
         return match reference.field.as_str() {
             "account" => Some(site.account.clone().into()),

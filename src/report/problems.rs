@@ -17,18 +17,11 @@ const MESSAGE_WIDTH: usize = 600;
 
 /// Renders problems sorted by place, each once, and counts them in a last line.
 pub fn render(problems: &[Problem], colour: bool) -> String {
-    let renderer = if colour {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let sorted = sorted(problems);
     let mut text = String::new();
     for problem in sorted.iter().take(SHOWN) {
-        text.push_str(&with_true_columns(
-            renderer.render(&[group(problem)]),
-            problem,
-        ));
+        text.push_str(&with_true_columns(renderer.render(&[group(problem)]), problem));
         text.push_str("\n\n");
     }
     text.push_str(&count(&sorted));
@@ -69,13 +62,10 @@ fn sorted(problems: &[Problem]) -> Vec<&Problem> {
 
 fn count(problems: &[&Problem]) -> String {
     let of = |severity| problems.iter().filter(|p| p.severity == severity).count();
-    let counted = [
-        (of(Severity::Error), "error"),
-        (of(Severity::Warning), "warning"),
-    ]
-    .into_iter()
-    .filter(|(number, _)| *number > 0)
-    .map(|(number, word)| format!("{number} {word}{}", if number == 1 { "" } else { "s" }));
+    let counted = [(of(Severity::Error), "error"), (of(Severity::Warning), "warning")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{number} {word}{}", if number == 1 { "" } else { "s" }));
     let mut line = counted.collect::<Vec<_>>().join(", ");
     if problems.len() > SHOWN {
         line.push_str(&format!(" (the first {SHOWN} are shown)"));
@@ -93,12 +83,7 @@ fn group(problem: &Problem) -> Group<'static> {
     };
     let mut group = Group::with_title(level.primary_title(shortened(&problem.message)));
     if let Some(place) = &problem.place {
-        group = marked(
-            group,
-            place,
-            AnnotationKind::Primary,
-            problem.label.as_deref(),
-        );
+        group = marked(group, place, AnnotationKind::Primary, problem.label.as_deref());
     }
     for (place, text) in &problem.notes {
         group = marked(group, place, AnnotationKind::Context, Some(text));
@@ -119,9 +104,7 @@ fn marked(
 ) -> Group<'static> {
     let excerpt = Excerpt::of(place);
     let mark = kind.span(excerpt.mark).label(label.map(shortened));
-    let snippet = Snippet::source(excerpt.text)
-        .line_start(excerpt.line)
-        .annotation(mark);
+    let snippet = Snippet::source(excerpt.text).line_start(excerpt.line).annotation(mark);
     group.element(snippet.path(name(place)))
 }
 
@@ -158,16 +141,8 @@ impl Excerpt {
     fn of(place: &Place) -> Self {
         let (line, range) = place.source.line_at(place.range.start);
         let text = place.source.text.get(range.clone()).unwrap_or("");
-        let start = place
-            .range
-            .start
-            .saturating_sub(range.start)
-            .min(text.len());
-        let end = place
-            .range
-            .end
-            .saturating_sub(range.start)
-            .clamp(start, text.len());
+        let start = place.range.start.saturating_sub(range.start).min(text.len());
+        let end = place.range.end.saturating_sub(range.start).clamp(start, text.len());
         let (before, rest) = text.split_at(start);
         let shown_before = before.char_indices().rev().nth(AROUND - 1);
         let cut = shown_before.map_or(0, |(at, _)| at);
@@ -206,9 +181,7 @@ mod tests {
         let second = Place::new(&source, 9..14);
         let third = Place::new(&source, 18..24);
         let problems = [
-            Problem::error("unknown key `regoin`")
-                .at(&third)
-                .help("did you mean `region`?"),
+            Problem::error("unknown key `regoin`").at(&third).help("did you mean `region`?"),
             Problem::error("the key `stack` is given twice")
                 .at(&second)
                 .label("given again here")
@@ -238,10 +211,8 @@ mod tests {
     fn control_codes_never_reach_the_terminal() {
         let source = Source::new("a\u{1b}[31m.yaml", "a: \u{1b}[31m\0\u{202e}\n");
         let place = Place::new(&source, 3..4);
-        let problem = Problem::error("bad \u{1b}[31m")
-            .at(&place)
-            .label("l\u{1b}[1m")
-            .help("h\u{1b}[1m");
+        let problem =
+            Problem::error("bad \u{1b}[31m").at(&place).label("l\u{1b}[1m").help("h\u{1b}[1m");
         let text = render(&[problem], false);
         assert!(!text.contains('\u{1b}') && !text.contains('\0'), "{text:?}");
     }
@@ -256,9 +227,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_counted_not_shown() {
-        let problems: Vec<_> = (0..5_000)
-            .map(|n| Problem::error(format!("{n:05}")))
-            .collect();
+        let problems: Vec<_> = (0..5_000).map(|n| Problem::error(format!("{n:05}"))).collect();
         let text = render(&problems, false);
         assert!(text.ends_with("5000 errors (the first 100 are shown)\n"));
     }

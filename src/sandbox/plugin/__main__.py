@@ -14,11 +14,13 @@ if os.getsid(0) != os.getpid() and os.getpgrp() != os.getpid():
 # AWS's own policies can be attached; a browser's pages may not talk to the sandbox.
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
+# One account: without this, moto looks every access key up in every partition.
+os.environ["MOTO_ACCOUNT_ID"] = "123456789012"
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
 from . import databases, settings  # noqa: E402
 from .app import serve  # noqa: E402
-from .warm_up import warm_up  # noqa: E402
+from .warm_up import load_models, warm_up  # noqa: E402
 
 
 def main():
@@ -31,6 +33,7 @@ def main():
     server = serve(settings.home, on_stop=asked.set)
     announcement = settings.home / "sandbox.json"
     announce(announcement, server.server_port)
+    threading.Thread(target=load_models, daemon=True).start()
     asked.wait()
     databases.remove_all()
     announcement.unlink(missing_ok=True)

@@ -30,6 +30,8 @@ PARKED = {
     "storage_type": "StorageType",
     "ca_certificate_identifier": "CACertificateIdentifier",
 }
+# What a modification says beside the changes.
+NOT_CHANGES = {"db_instance_identifier", "allow_major_version_upgrade", "apply_immediately"}
 # Requests name these fields otherwise than answers do.
 RENAMED = {
     "enable_performance_insights": "performance_insights_enabled",
@@ -234,7 +236,7 @@ def modify_db_instance(original, self, db_instance_identifier, request):
     instance = self.describe_db_instances(db_instance_identifier)[0]
     _normalise_modification(self, instance, request)
     rds_rules.check_modify(self, instance, request)
-    at_once = request.pop("apply_immediately", None)
+    at_once = request.get("apply_immediately")
     parked = _take_parked(instance, request)
     password = request.get("master_user_password")
     _set_log_exports(instance, request)
@@ -248,7 +250,7 @@ def modify_db_instance(original, self, db_instance_identifier, request):
     instance.pending_modified_values = {**instance.pending_modified_values, **parked}
     if at_once:
         _begin(instance, "modifying", then=lambda: _apply_pending(instance))
-    elif request.keys() - {"db_instance_identifier", "allow_major_version_upgrade"}:
+    elif request.keys() - NOT_CHANGES:
         _begin(instance, "modifying")
     return instance
 

@@ -101,11 +101,18 @@ def _s3_operation(environ, query):
         return "ListBuckets"
     if key:
         return _s3_object_operation(environ, method, query)
-    return {
-        "PUT": "CreateBucket",
-        "GET": "ListObjectVersions" if "versions" in query else "ListObjects",
-        "POST": "DeleteObjects",
-    }.get(method, f"{VERBS.get(method, method)}Bucket")
+    if method == "GET":
+        return _s3_listing(query)
+    verb = {"PUT": "CreateBucket", "POST": "DeleteObjects"}.get(method)
+    return verb or f"{VERBS.get(method, method)}Bucket"
+
+
+def _s3_listing(query):
+    if "versions" in query:
+        return "ListObjectVersions"
+    if "uploads" in query:
+        return "ListMultipartUploads"
+    return "ListObjectsV2" if "list-type" in query else "ListObjects"
 
 
 def _s3_object_operation(environ, method, query):

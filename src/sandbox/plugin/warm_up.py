@@ -2,8 +2,9 @@
 
 import importlib
 
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.backends import get_backend
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.utils import get_service_model
 
 SERVICES = {
     "s3": "aws",
@@ -22,3 +23,9 @@ def warm_up():
         importlib.import_module(f"moto.{service}.responses")
         backends = get_backend(service)[DEFAULT_ACCOUNT_ID]
         backends[region]
+
+
+def load_models():
+    """Read the services' descriptions, which the first request to each would wait for."""
+    for service in SERVICES:
+        get_service_model(service)
