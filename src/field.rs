@@ -11,6 +11,10 @@
 //! | `WriteOnly<T>` | as `T` | no | sent at creation, later with `--rotate` |
 //! | `BTreeSet`, `BTreeMap` | | order never matters | update |
 //!
+//! A struct that AWS keeps as one piece (a lifecycle rule) carries
+//! `#[schemars(extend("x-whole" = true))]`: an `Option` in it that is left out isn't there, and
+//! taking it out of the stack is a change.
+//!
 //! Each puts its mark into the JSON Schema by itself, and the generic diff reads the schema.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -327,6 +327,10 @@ fn live<K: Kind>(found: Found<K>) -> Result<Live, Error> {
 
 fn owner_by_tags(fields: &Value) -> Option<Owner> {
     let tag = |key: &str| fields["tags"][key].as_str().map(str::to_owned);
+    // What a kind keeps beside its resource lives and dies with that resource.
+    if tag("lagoa:part-of").is_some() {
+        return None;
+    }
     Some(Owner { stack: tag("lagoa:stack")?, key: tag("lagoa:name") })
 }
 

@@ -16,7 +16,11 @@ mod digest;
 mod error;
 mod ledger;
 mod mysql;
+mod mysql_ddl;
+mod mysql_lexer;
 mod mysql_script;
+mod mysql_table;
+mod mysql_session;
 mod postgres;
 mod postgres_copy;
 mod postgres_journal;
@@ -352,19 +356,25 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// What to do about each file, or which of them need a decision.
-    fn verdicts(&self, rows: &[ledger::Row]) -> Result<Vec<ledger::Verdict>, SeedError> {
-        let mut undecided = Vec::new();
-        let mut verdicts = Vec::new();
-        for unit in self.units {
-            let row = rows.iter().find(|row| row.file == unit.path);
-            let verdict = ledger::decide(row, unit, self.rule, self.decision);
-            if let ledger::Verdict::Ask(why) = &verdict {
+    /// What to do about a file, as the ledger is now.
+    fn verdict(&self, rows: &[ledger::Row], unit: &Unit) -> Result<ledger::Verdict, SeedError> {
+        let row = rows.iter().find(|row| row.file == unit.path);
+        match ledger::decide(row, unit, self.rule, self.decision) {
+            ledger::Verdict::Ask(why) => {
                 let seed = self.seeding.seed.to_owned();
-                undecided.push(Undecided { seed, path: unit.path.clone(), why: why.clone() });
+                Err(SeedError::NeedsDecision(vec![Undecided { seed, path: unit.path.clone(), why }]))
             }
-            verdicts.push(verdict);
+            verdict => Ok(verdict),
         }
-        if undecided.is_empty() { Ok(verdicts) } else { Err(SeedError::NeedsDecision(undecided)) }
+    }
+
+    /// Refuses to start while any file needs a decision, and names all that do.
+    fn check_decisions(&self, rows: &[ledger::Row]) -> Result<(), SeedError> {
+        let asked = self.units.iter().filter_map(|unit| match self.verdict(rows, unit) {
+            Err(SeedError::NeedsDecision(undecided)) => Some(undecided),
+            _ => None,
+        });
+        let undecided: Vec<Undecided> = asked.flatten().collect();
+        if undecided.is_empty() { Ok(()) } else { Err(SeedError::NeedsDecision(undecided)) }
     }
 }

@@ -5,7 +5,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_rds::types::DbInstance;
+use aws_sdk_s3::types::{CreateBucketConfiguration, Delete, ObjectIdentifier, Tag};
 use lagoa::sandbox::{self, Sandbox};
 use mysql_async::prelude::Queryable;
 use tokio::time::sleep;
@@ -29,19 +33,32 @@ impl Fixture {
         }
     }
 
-    fn rds(&self) -> aws_sdk_rds::Client {
-        let credentials =
-            aws_credential_types::Credentials::new("AKIALAGOASANDBOX0000", "x", None, None, "test");
-        let config = aws_sdk_rds::Config::builder()
-            .behavior_version(aws_sdk_rds::config::BehaviorVersion::latest())
+    /// A configuration made of what `Sandbox::environment` says.
+    fn config(&self) -> SdkConfig {
+        let value = |wanted: &str| {
+            let environment = self.sandbox.environment();
+            let found = environment.into_iter().find(|(name, _)| *name == wanted);
+            found.expect("set").1
+        };
+        let credentials = Credentials::new(
+            value("AWS_ACCESS_KEY_ID"),
+            value("AWS_SECRET_ACCESS_KEY"),
+            None,
+            None,
+            "test",
+        );
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
             .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .region(aws_sdk_rds::config::Region::new("us-east-1"))
-            .credentials_provider(aws_sdk_rds::config::SharedCredentialsProvider::new(
-                credentials,
-            ))
-            .endpoint_url(&self.sandbox.endpoint)
-            .build();
-        aws_sdk_rds::Client::from_conf(config)
+            .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(value("AWS_ENDPOINT_URL"))
+            .build()
+    }
+
+    fn rds(&self) -> aws_sdk_rds::Client {
+        aws_sdk_rds::Client::new(&self.config())
     }
 
     async fn create(&self, id: &str, engine: &str, version: &str) {
@@ -340,4 +357,93 @@ fn python_of(pid: u32) -> String {
         .next()
         .expect("a command")
         .to_owned()
+}
+
+#[tokio::test]
+async fn the_sdk_of_rust_is_understood() {
+    let Some(fixture) = Fixture::start("sdk").await else {
+        return;
+    };
+    let s3 = aws_sdk_s3::Client::new(&fixture.config());
+    let tag = Tag::builder()
+        .key("lagoa:stack")
+        .value("demo & co")
+        .build()
+        .unwrap();
+    let tags = CreateBucketConfiguration::builder().tags(tag).build();
+    let create = s3
+        .create_bucket()
+        .bucket("lake")
+        .create_bucket_configuration(tags);
+    create.send().await.expect("created");
+    let tagging = s3
+        .get_bucket_tagging()
+        .bucket("lake")
+        .send()
+        .await
+        .expect("tagged");
+    assert_eq!(tagging.tag_set()[0].value(), "demo & co");
+
+    let body = vec![b'x'; 3_000_000];
+    let put = s3
+        .put_object()
+        .bucket("lake")
+        .key("raw/a b.csv")
+        .body(body.clone().into());
+    put.send().await.expect("written");
+    let object = s3
+        .get_object()
+        .bucket("lake")
+        .key("raw/a b.csv")
+        .send()
+        .await
+        .expect("found");
+    assert_eq!(object.body.collect().await.expect("read").to_vec(), body);
+    let put = s3
+        .put_object()
+        .bucket("lake")
+        .key("raw/a b.csv")
+        .if_none_match("*");
+    let refused = put
+        .send()
+        .await
+        .expect_err("it is there")
+        .into_service_error();
+    assert_eq!(refused.meta().code(), Some("PreconditionFailed"));
+    let key = ObjectIdentifier::builder()
+        .key("raw/a b.csv")
+        .build()
+        .unwrap();
+    let delete = Delete::builder().objects(key).build().unwrap();
+    s3.delete_objects()
+        .bucket("lake")
+        .delete(delete)
+        .send()
+        .await
+        .expect("emptied");
+    s3.delete_bucket()
+        .bucket("lake")
+        .send()
+        .await
+        .expect("deleted");
+
+    let sts = aws_sdk_sts::Client::new(&fixture.config());
+    let caller = sts.get_caller_identity().send().await.expect("known");
+    assert_eq!(caller.account(), Some("123456789012"));
+
+    let secrets = aws_sdk_secretsmanager::Client::new(&fixture.config());
+    let password = secrets
+        .get_random_password()
+        .password_length(24)
+        .send()
+        .await
+        .expect("made");
+    assert_eq!(password.random_password().map(str::len), Some(24));
+
+    let status = sandbox::status_in(&fixture.sandbox.home)
+        .await
+        .expect("asked")
+        .expect("running");
+    assert_eq!(status.requests, 9);
+    fixture.stop().await;
 }

@@ -187,7 +187,14 @@ where
             SdkError::ServiceError(service) => {
                 let code = service.err().code().map(str::to_owned);
                 let code = code.or(status.map(|status| status.to_string())).unwrap_or_default();
-                let message = service.err().message().unwrap_or_default().to_owned();
+                let message = match service.err().message() {
+                    Some(message) => message.to_owned(),
+                    // A success that can't be read: say what was wrong with it.
+                    None if status.is_some_and(|status| status < 300) => {
+                        format!("{}", DisplayErrorContext(&error))
+                    }
+                    None => String::new(),
+                };
                 let class = class(&code, &message, status);
                 Self { class, code, message, request_id, hint: None }
             }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 use super::failed::Failed;
 use crate::aws::Orders;
@@ -54,11 +55,12 @@ impl Global {
         let filter = match self.verbose {
             0 => return,
             1 => "lagoa=info",
-            _ => "lagoa=debug,aws_smithy_runtime=debug,aws_smithy_runtime::client::http=off,\
-                  aws_smithy_runtime::client::orchestrator=info",
+            // The SDK's spans name the operation and nothing of what was sent.
+            _ => "lagoa=debug,aws_sdk=debug",
         };
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new(filter))
+            .with_span_events(FmtSpan::CLOSE)
             .with_writer(io::stderr)
             .with_ansi(terminal.err.colour);
         // A second subscriber in one process happens in tests only, and the first one serves.

@@ -99,7 +99,8 @@ read-raw:
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let account = aws.account().await?;
-        let mut found: Vec<_> = wanted.iter().filter_map(|one| found_in(&account.roles, one)).collect();
+        let mut found: Vec<_> =
+            wanted.iter().filter_map(|one| found_in(&account.roles, one)).collect();
         read_details(aws, wanted, &mut found).await?;
         Ok(found)
     }
@@ -140,14 +141,14 @@ read-raw:
         if self.instance_profile && !live.instance_profile {
             profile::make(&self.tags, live.path.as_deref(), cx).await?;
         } else if live.instance_profile && !self.instance_profile {
-            profile::remove(cx.name, &live.tags, cx).await?;
+            profile::remove(&live.tags, cx).await?;
         }
         self.update_tags(live, cx).await
     }
 
     async fn delete(&self, _farewell: &Farewell, cx: &Cx<'_>) -> Result<(), Error> {
         profile::leave_all(cx).await?;
-        profile::remove(cx.name, &self.tags, cx).await?;
+        profile::discard(&self.tags, cx).await?;
         Holder::Role(cx.name).strip(&cx.iam).await?;
         gone_is_fine(cx.iam.delete_role().role_name(cx.name).send().await)
     }
@@ -181,7 +182,8 @@ read-raw:
         match (&self.service, &self.trust) {
             (None, None) => wrong.push((
                 String::new(),
-                "nobody could assume this role: write `service: glue`, or a policy in `trust`".into(),
+                "nobody could assume this role: write `service: glue`, or a policy in `trust`"
+                    .into(),
             )),
             (Some(_), Some(_)) => wrong.push((
                 "service".into(),
@@ -264,7 +266,8 @@ fn found_in(roles: &[RoleDetail], wanted: &Wanted<IamRole>) -> Option<Found<IamR
     let detail = iam::named(roles, RoleDetail::role_name, &wanted.name)?;
     let boundary = detail.permissions_boundary();
     let profile = detail.instance_profile_list().iter();
-    let profile = profile.clone().find(|one| Some(one.instance_profile_name()) == detail.role_name());
+    let profile =
+        profile.clone().find(|one| Some(one.instance_profile_name()) == detail.role_name());
     let fields = IamRole {
         service: None,
         trust: detail.assume_role_policy_document().map(Policy::from_aws),

@@ -14,9 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::policies::{Held, Holder, inline_of, managed_of};
 use crate::aws::{Aws, Error, gone_is_fine, iam};
-use crate::field::{
-    Computed, Differs, GroupName, Policy, PolicyArn, Tags, WriteOnly, set_change,
-};
+use crate::field::{Computed, Differs, GroupName, Policy, PolicyArn, Tags, WriteOnly, set_change};
 use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
 
 /// An IAM user. Passwords and access keys that lagoa makes for it go straight into Secrets Manager
@@ -158,12 +156,14 @@ data-engineers:
         Holder::User(cx.name).converge(self.held(), live.held(), &cx.iam, &cx.site).await?;
         let rotate = cx.orders.rotate.contains(cx.key);
         if let Some(console) = &self.console
-            && (rotate || live.console.as_ref().is_none_or(|live| !console.same_secret(live, cx.name)))
+            && (rotate
+                || live.console.as_ref().is_none_or(|live| !console.same_secret(live, cx.name)))
         {
             console::set(console, self, live, rotate, cx).await?;
         }
         if let Some(key) = &self.access_key
-            && (rotate || live.access_key.as_ref().is_none_or(|live| !key.same_secret(live, cx.name)))
+            && (rotate
+                || live.access_key.as_ref().is_none_or(|live| !key.same_secret(live, cx.name)))
         {
             key::issue(key, self, live, rotate, cx).await?;
         }
@@ -171,8 +171,7 @@ data-engineers:
     }
 
     async fn delete(&self, _farewell: &Farewell, cx: &Cx<'_>) -> Result<(), Error> {
-        farewell::take(&self.tags, cx).await?;
-        gone_is_fine(cx.iam.delete_user().user_name(cx.name).send().await)
+        farewell::take(&self.tags, cx).await
     }
 
     fn accept(&mut self, live: &Self) {

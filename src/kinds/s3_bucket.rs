@@ -4,6 +4,7 @@
 mod access;
 mod contents;
 mod cors;
+mod elsewhere;
 mod encryption;
 mod folders;
 mod lifecycle;
@@ -14,19 +15,17 @@ mod tags;
 
 use std::collections::BTreeSet;
 
-use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
     VersioningConfiguration,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures::future::try_join_all;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::aws::{Aws, Class, Error, absent, gone_is_fine};
+use crate::aws::{Aws, Error, absent, gone_is_fine};
 use crate::field::{Computed, Differs, Policy, Tags};
 use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Site, Wanted};
 
@@ -97,12 +96,11 @@ raw-coins:
   policy:
     Version: \"2012-10-17\"
     Statement:
-      - Sid: OnlyEncryptedConnections
-        Effect: Deny
-        Principal: \"*\"
-        Action: \"s3:*\"
+      - Sid: TheAccountReads
+        Effect: Allow
+        Principal: { AWS: \"${aws.account}\" }
+        Action: [\"s3:GetObject\", \"s3:ListBucket\"]
         Resource: [\"arn:aws:s3:::raw-coins\", \"arn:aws:s3:::raw-coins/*\"]
-        Condition: { Bool: { \"aws:SecureTransport\": \"false\" } }
   lifecycle:
     - id: raw-gets-cold
       prefix: raw/
@@ -111,7 +109,6 @@ raw-coins:
         - { days: 90, storage_class: GLACIER }
       expiration_days: 365
       noncurrent_expiration_days: 30
-      newer_noncurrent_versions: 3
     - abort_incomplete_upload_days: 7
   notifications: { event_bridge: true }
   logging: { bucket: access-logs, prefix: raw-coins/ }
@@ -328,24 +325,49 @@ fn news<'a, T: PartialEq>(desired: &'a Option<T>, live: &Option<T>) -> Option<&'
     desired.as_ref().filter(|_| desired.differs(live))
 }
 
-/// Reads the sub-settings that the stack sets or whose defaults are compared, each with its own
-/// call because S3 has no bulk read. The tags come first: they tell whether the bucket is there.
+/// The tags come first: they tell whether the bucket is there.
 async fn read_one(aws: &Aws, wanted: &Wanted<S3Bucket>) -> Result<Option<Found<S3Bucket>>, Error> {
     let name = wanted.name.as_str();
     let Some(tags) = read_tags(aws, name).await? else { return Ok(None) };
+    // Gone again, or just made and not yet known everywhere.
+    let settings = absent(read_settings(aws, name, wanted.desired.as_ref()).await)?;
+    let Some(settings) = settings else { return Ok(None) };
+    let mut fields = S3Bucket { tags, ..settings };
+    fields.predict(name, &aws.site, &aws.root);
+    Ok(Some(Found { name: name.to_owned(), fields }))
+}
+
+/// Reads the sub-settings that the stack sets or whose defaults are compared, each with its own
+/// call because S3 has no bulk read.
+async fn read_settings(
+    aws: &Aws,
+    name: &str,
+    desired: Option<&S3Bucket>,
+) -> Result<S3Bucket, Error> {
     let no_folders = BTreeSet::new();
-    let desired = wanted.desired.as_ref();
     let wants = |set: fn(&S3Bucket) -> bool| desired.is_some_and(set);
-    let rules = |b: &S3Bucket| b.lifecycle.is_some() || b.transition_default_minimum_object_size.is_some();
-    let (versioning, encryption, block, policy, ownership, lifecycle) = futures::try_join!(
+    let rules = |b: &S3Bucket| {
+        b.lifecycle.is_some() || b.transition_default_minimum_object_size.is_some()
+    };
+    let (
+        versioning,
+        encryption,
+        block,
+        policy,
+        ownership,
+        lifecycle,
+        notifications,
+        logging,
+        cors,
+        object_lock,
+        folders,
+    ) = futures::try_join!(
         when(wants(|b| b.versioning.is_some()), read_versioning(aws, name)),
         when(wants(|b| b.encryption.is_some()), encryption::read(aws, name)),
         when(desired.is_some(), access::read_block(aws, name)),
         when(wants(|b| b.policy.is_some()), access::read_policy(aws, name)),
         when(wants(|b| b.ownership.is_some()), access::read_ownership(aws, name)),
         when(wants(rules), lifecycle::read(aws, name)),
-    )?;
-    let (notifications, logging, cors, object_lock, folders) = futures::try_join!(
         when(wants(|b| b.notifications.is_some()), notifications::read(aws, name)),
         when(wants(|b| b.logging.is_some()), logging::read(aws, name)),
         when(wants(|b| b.cors.is_some()), cors::read(aws, name)),
@@ -353,7 +375,7 @@ async fn read_one(aws: &Aws, wanted: &Wanted<S3Bucket>) -> Result<Option<Found<S
         folders::read(aws, name, desired.map_or(&no_folders, |b| &b.folders)),
     )?;
     let (lifecycle, minimum) = lifecycle.unzip();
-    let mut fields = S3Bucket {
+    Ok(S3Bucket {
         versioning,
         encryption: encryption.flatten(),
         public_access_block: block.unwrap_or_default(),
@@ -366,12 +388,10 @@ async fn read_one(aws: &Aws, wanted: &Wanted<S3Bucket>) -> Result<Option<Found<S
         cors,
         object_lock,
         folders,
-        tags,
+        tags: Tags::default(),
         arn: Computed::default(),
         domain: Computed::default(),
-    };
-    fields.predict(name, &aws.site, &aws.root);
-    Ok(Some(Found { name: name.to_owned(), fields }))
+    })
 }
 
 async fn when<T>(wanted: bool, read: impl Future<Output = Result<T, Error>>) -> Result<Option<T>, Error> {
@@ -381,42 +401,15 @@ async fn when<T>(wanted: bool, read: impl Future<Output = Result<T, Error>>) -> 
 /// `None` when there is no such bucket.
 async fn read_tags(aws: &Aws, name: &str) -> Result<Option<Tags>, Error> {
     let answer = aws.s3.get_bucket_tagging().bucket(name).send().await;
-    let elsewhere = answer.as_ref().err().and_then(region_of);
+    let region = answer.as_ref().err().and_then(elsewhere::region_of);
     match answer.map_err(Error::from) {
         Ok(reply) => Ok(Some(tags::from_aws(reply.tag_set()))),
         Err(error) if error.code == "NoSuchTagSet" => Ok(Some(Tags::default())),
         Err(error) => match absent::<Tags, _>(Err(error)) {
             Ok(tags) => Ok(tags),
-            Err(error) => Err(explained(error, name, &aws.site.region, elsewhere.as_deref())),
+            Err(error) => Err(elsewhere::explained(error, name, &aws.site.region, region.as_deref())),
         },
     }
-}
-
-/// The region that S3 names in its refusals.
-fn region_of<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
-    error.raw_response()?.headers().get("x-amz-bucket-region").map(str::to_owned)
-}
-
-/// Bucket names are shared by all accounts and regions, so a name may be taken elsewhere.
-fn explained(error: Error, name: &str, here: &str, region: Option<&str>) -> Error {
-    let moved = matches!(
-        error.code.as_str(),
-        "PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed" | "301" | "307"
-    );
-    let region = region.filter(|region| *region != here);
-    if moved || region.is_some() {
-        let lies = region.map_or("another region".to_owned(), str::to_owned);
-        let message = format!("the bucket {name} exists in {lies}, not in {here}");
-        let hint = "a bucket can't move: name its region in the stack, or give it another name";
-        return Error { class: Class::Terminal, message, ..error }.hint(hint);
-    }
-    if error.code == "AccessDenied" || error.code == "403" {
-        return error.hint(format!(
-            "bucket names are shared by all of AWS: {name} may belong to another account, or your \
-             credentials lack s3:GetBucketTagging"
-        ));
-    }
-    error
 }
 
 async fn read_versioning(aws: &Aws, name: &str) -> Result<bool, Error> {
@@ -513,16 +506,5 @@ mod tests {
         assert!(changes(json!({ "policy": {} }), json!({ "policy": {} })).is_empty());
         assert_eq!(changes(json!({ "policy": {} }), policy.clone()).len(), 1);
         assert!(news(&bucket(policy.clone()).policy, &bucket(policy).policy).is_none());
-    }
-
-    #[test]
-    fn a_bucket_elsewhere_is_explained() {
-        let redirect = Error { code: "PermanentRedirect".into(), ..Error::new(Class::Terminal, "x") };
-        let error = explained(redirect.clone(), "raw", "sa-east-1", Some("eu-west-1"));
-        assert_eq!(error.message, "the bucket raw exists in eu-west-1, not in sa-east-1");
-        assert!(explained(redirect, "raw", "sa-east-1", None).message.contains("another region"));
-        let denied = Error { code: "AccessDenied".into(), ..Error::new(Class::Terminal, "x") };
-        let error = explained(denied, "raw", "sa-east-1", Some("sa-east-1"));
-        assert!(error.message == "x" && error.hint.is_some());
     }
 }

@@ -15,6 +15,11 @@ use super::{Decision, Rule, Standing, Unit};
 pub(super) const TABLE: &str = "lagoa_seeds";
 const VERSION: u32 = 1;
 
+/// A name for one run of one file.
+pub(super) fn run_id() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
 /// What the table is marked with, to be known and to be upgraded.
 pub(super) fn mark() -> String {
     format!("lagoa seed ledger, version {VERSION}")

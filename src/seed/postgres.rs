@@ -9,7 +9,7 @@ use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
 
 use super::error::{SeedError, SeedProblem};
-use super::ledger::{Entry, Row, State, Verdict};
+use super::ledger::{self, Entry, Row, State, Verdict};
 use super::postgres_copy as copy;
 use super::postgres_journal as journal;
 use super::postgres_script::{self, Part, Script};
@@ -32,19 +32,21 @@ pub(super) async fn read_ledger(seeding: &Seeding<'_>) -> Result<Vec<Row>, SeedE
 /// Runs what needs to run.
 pub(super) async fn run(job: &Job<'_>, watch: Watch<'_>) -> Result<Report, SeedError> {
     let mut session = begin(job.seeding, watch).await?;
-    let rows = session.ledger(job.seeding).await.map_err(Failure::of_ledger)?;
-    let verdicts = job.verdicts(&rows)?;
+    let mut rows = session.ledger(job.seeding).await.map_err(Failure::of_ledger)?;
+    job.check_decisions(&rows)?;
     let mut report = Report::default();
-    for (unit, verdict) in job.units.iter().zip(verdicts) {
-        let outcome = match verdict {
+    for unit in job.units {
+        let outcome = match job.verdict(&rows, unit)? {
             Verdict::Skip | Verdict::Ask(_) => Outcome::Skipped,
             Verdict::Accept => accept(&session, job, unit).await?,
-            Verdict::Run { from, again } => {
+            Verdict::Run { from, .. } => {
                 watch(Progress::Started { path: unit.path.clone() });
-                let mut file = File { job, unit, run: run_id(), started: Instant::now(), session };
-                let outcome = file.run(from, again, watch).await;
+                let mut file = File { job, unit, run: ledger::run_id(), started: Instant::now(), session };
+                let outcome = file.run(from, watch).await?;
                 session = file.session;
-                outcome?
+                // Where the session is a new one, somebody else may have gone on meanwhile.
+                rows = session.ledger(job.seeding).await.map_err(Failure::of_ledger)?;
+                outcome
             }
         };
         watch(Progress::Finished { path: unit.path.clone(), outcome: outcome.clone() });
@@ -62,13 +64,8 @@ async fn begin(seeding: &Seeding<'_>, watch: Watch<'_>) -> Result<Session, SeedE
     Ok(session)
 }
 
-/// A name for one run of one file.
-pub(super) fn run_id() -> String {
-    format!("{:016x}", rand::random::<u64>())
-}
-
 async fn accept(session: &Session, job: &Job<'_>, unit: &Unit) -> Result<Outcome, SeedError> {
-    let run = run_id();
+    let run = ledger::run_id();
     let entry = Entry { unit, state: State::Done, done: 0, rows: 0, run: &run, milliseconds: 0 };
     let sql = write(job.seeding, &entry);
     session.execute(&sql).await.map_err(Failure::of_ledger)?;
@@ -105,19 +102,14 @@ impl From<tokio_postgres::Error> for Stopped {
 }
 
 impl File<'_> {
-    async fn run(
-        &mut self,
-        from: usize,
-        again: bool,
-        watch: Watch<'_>,
-    ) -> Result<Outcome, SeedError> {
+    async fn run(&mut self, from: usize, watch: Watch<'_>) -> Result<Outcome, SeedError> {
         let rows = match &self.unit.work {
             Work::Script => {
                 let script = self.read()?;
                 if script.transactional {
                     self.transaction(Some(&script), watch).await?
                 } else {
-                    journal::run(self, &script, from, again, watch).await?
+                    journal::run(self, &script, from, watch).await?
                 }
             }
             Work::Csv(_) => self.transaction(None, watch).await?,
@@ -135,26 +127,18 @@ impl File<'_> {
     }
 
     /// The work and the row of the ledger in one transaction.
-    async fn transaction(
-        &mut self,
-        script: Option<&Script>,
-        watch: Watch<'_>,
-    ) -> Result<u64, SeedError> {
+    async fn transaction(&mut self, script: Option<&Script>, watch: Watch<'_>) -> Result<u64, SeedError> {
         for attempt in 1.. {
             let stopped = match self.work(script, watch).await {
                 Ok(rows) => match self.session.execute("COMMIT").await {
                     Ok(()) => return Ok(rows),
-                    Err(Failure::Lost(reason)) => {
-                        return self.commit_in_doubt(reason, rows, watch).await;
-                    }
+                    Err(Failure::Lost(reason)) => return self.commit_in_doubt(reason, rows, watch).await,
                     Err(failure) => Stopped::By(failure),
                 },
                 Err(stopped) => stopped,
             };
             let undone = match &stopped {
-                Stopped::At(refusal, _) | Stopped::By(Failure::Server(refusal)) => {
-                    undone_by_server(refusal)
-                }
+                Stopped::At(refusal, _) | Stopped::By(Failure::Server(refusal)) => undone_by_server(refusal),
                 Stopped::By(_) => false,
             };
             // Not asked of a session that is gone: there the server rolls back by itself.
@@ -164,12 +148,7 @@ impl File<'_> {
             if !undone || attempt == ATTEMPTS {
                 return Err(self.error(stopped));
             }
-            watch(Progress::Note {
-                message: format!(
-                    "{}: the server undid it for another transaction; trying again",
-                    self.unit.path
-                ),
-            });
+            watch(Progress::Note { message: format!("{}: the server undid it for another transaction; trying again", self.unit.path) });
         }
         unreachable!("the loop ends by returning")
     }
@@ -195,8 +174,7 @@ impl File<'_> {
         }
         let milliseconds = self.started.elapsed().as_millis();
         let done = self.unit.steps.len().saturating_sub(1);
-        let entry =
-            Entry { unit: self.unit, state: State::Done, done, rows, run: &self.run, milliseconds };
+        let entry = Entry { unit: self.unit, state: State::Done, done, rows, run: &self.run, milliseconds };
         self.session.execute(&write(self.job.seeding, &entry)).await?;
         Ok(rows)
     }
@@ -234,8 +212,7 @@ impl File<'_> {
         let mut completed = 0;
         let mut rows = 0;
         let sent = async {
-            let answers =
-                self.session.client.simple_query_raw(&script.source.text[text.clone()]).await?;
+            let answers = self.session.client.simple_query_raw(&script.source.text[text.clone()]).await?;
             let mut answers = std::pin::pin!(answers);
             while let Some(answer) = answers.try_next().await? {
                 if let SimpleQueryMessage::CommandComplete(affected) = answer {
@@ -249,8 +226,7 @@ impl File<'_> {
         match sent.map_err(Failure::from) {
             Ok(()) => Ok(rows),
             Err(Failure::Server(refusal)) => {
-                let at = offset(script, &text, &refusal)
-                    .unwrap_or_else(|| script.start_of(statements, completed));
+                let at = offset(script, &text, &refusal).unwrap_or_else(|| script.start_of(statements, completed));
                 Err(self.refused(refusal, script, at))
             }
             Err(failure) => Err(failure.into()),
@@ -287,12 +263,7 @@ impl File<'_> {
 
     /// The answer to COMMIT was lost. Whoever gets the lock next knows that the old session is
     /// over, so the ledger then tells whether it was committed.
-    async fn commit_in_doubt(
-        &mut self,
-        reason: String,
-        rows: u64,
-        watch: Watch<'_>,
-    ) -> Result<u64, SeedError> {
+    async fn commit_in_doubt(&mut self, reason: String, rows: u64, watch: Watch<'_>) -> Result<u64, SeedError> {
         let path = self.unit.path.clone();
         let read = async {
             let session = begin(self.job.seeding, watch).await?;
@@ -300,14 +271,11 @@ impl File<'_> {
             Ok::<_, SeedError>((session, rows))
         };
         let Ok((session, ledger)) = read.await else {
-            let after =
-                "it is either applied wholly or not at all; run it again, and the ledger tells"
-                    .to_owned();
+            let after = "it is either applied wholly or not at all; run it again, and the ledger tells".to_owned();
             return Err(SeedError::Lost { path, reason, after });
         };
         self.session = session;
-        let committed =
-            |row: &Row| row.file == path && row.run == self.run && row.state == State::Done;
+        let committed = |row: &Row| row.file == path && row.run == self.run && row.state == State::Done;
         if ledger.iter().any(committed) {
             return Ok(rows);
         }

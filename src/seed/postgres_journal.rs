@@ -13,13 +13,11 @@ use super::postgres_script::Script;
 use super::postgres_session::{Failure, write};
 use super::script::{Nature, Statement};
 
-/// Runs a script from one of its statements on. A statement that may have been applied is one
-/// that may be applied again (`again`): those that may not have been decided about before.
+/// Runs a script from one of its statements on.
 pub(super) async fn run(
     file: &mut File<'_>,
     script: &Script,
     from: usize,
-    _again: bool,
     watch: Watch<'_>,
 ) -> Result<u64, SeedError> {
     let mut rows = 0;

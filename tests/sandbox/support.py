@@ -1,6 +1,6 @@
 """Runs one sandbox for all tests, without database servers, and gives clients for it.
 
-    <venv>/bin/python -m unittest discover -s tests/sandbox
+<venv>/bin/python -m unittest discover -s tests/sandbox
 """
 
 import atexit

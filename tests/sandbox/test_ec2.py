@@ -61,9 +61,7 @@ class Ec2(SandboxTest):
         allow = self.ec2.authorize_security_group_ingress
         allow(GroupId=group, IpPermissions=tcp(5432, IpRanges=[{"CidrIp": "10.0.0.5/24"}]))
         both = tcp(22, IpRanges=ANYWHERE) + tcp(5432, IpRanges=[{"CidrIp": "10.0.0.0/24"}])
-        self.assertRefused(
-            "InvalidPermission.Duplicate", allow, GroupId=group, IpPermissions=both
-        )
+        self.assertRefused("InvalidPermission.Duplicate", allow, GroupId=group, IpPermissions=both)
         permissions = self.describe(group)["IpPermissions"]
         self.assertEqual([p["FromPort"] for p in permissions], [5432])
         self.assertEqual(permissions[0]["IpRanges"], [{"CidrIp": "10.0.0.0/24"}])
@@ -151,7 +149,9 @@ class Ec2(SandboxTest):
                 KeyName=name, TagSpecifications=tagged("key-pair"), **more
             )
             self.assertIn("PRIVATE KEY", made["KeyMaterial"])
-            pair = self.ec2.describe_key_pairs(KeyNames=[name], IncludePublicKey=True)["KeyPairs"][0]
+            pair = self.ec2.describe_key_pairs(KeyNames=[name], IncludePublicKey=True)["KeyPairs"][
+                0
+            ]
             self.assertEqual(pair["KeyType"], kind or "rsa")
             self.assertTrue(pair["PublicKey"].startswith(begin), pair["PublicKey"])
             self.assertEqual(pair["Tags"], [{"Key": "lagoa:stack", "Value": "demo"}])

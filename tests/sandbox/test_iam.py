@@ -77,7 +77,10 @@ class Iam(SandboxTest):
     def test_role_names_differ_by_more_than_case(self):
         self.role("Dms")
         self.assertRefused(
-            "EntityAlreadyExists", self.iam.create_role, RoleName="dMS", AssumeRolePolicyDocument=TRUST
+            "EntityAlreadyExists",
+            self.iam.create_role,
+            RoleName="dMS",
+            AssumeRolePolicyDocument=TRUST,
         )
 
     def test_a_role_in_use_stays(self):

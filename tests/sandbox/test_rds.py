@@ -93,7 +93,9 @@ class Life(Rds):
         group = {"DBParameterGroupName": "default.postgres15", "ParameterApplyStatus": "in-sync"}
         self.assertEqual(instance["DBParameterGroups"], [group])
         self.assertEqual([g["Status"] for g in instance["VpcSecurityGroups"]], ["active"])
-        self.assertEqual(instance["OptionGroupMemberships"][0]["OptionGroupName"], "default:postgres-15")
+        self.assertEqual(
+            instance["OptionGroupMemberships"][0]["OptionGroupName"], "default:postgres-15"
+        )
 
     def test_what_is_set_is_given_back(self):
         given = {
@@ -322,9 +324,7 @@ class SubnetGroups(Rds):
     def test_a_group_in_use_stays(self):
         self.subnet_group()
         self.create(DBSubnetGroupName="Private")
-        self.assertEqual(
-            self.available()["DBSubnetGroup"]["DBSubnetGroupName"], "private"
-        )
+        self.assertEqual(self.available()["DBSubnetGroup"]["DBSubnetGroupName"], "private")
         delete = {"call": self.rds.delete_db_subnet_group, "DBSubnetGroupName": "private"}
         self.assertRefused("InvalidDBSubnetGroupStateFault", **delete)
         self.delete(SkipFinalSnapshot=True)

@@ -64,9 +64,7 @@ class S3(SandboxTest):
 
     def test_a_bucket_with_versions_stays(self):
         self.s3.create_bucket(Bucket="lake")
-        self.s3.put_bucket_versioning(
-            Bucket="lake", VersioningConfiguration={"Status": "Enabled"}
-        )
+        self.s3.put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": "Enabled"})
         self.s3.put_object(Bucket="lake", Key="k", Body=b"1")
         self.assertRefused("BucketNotEmpty", self.s3.delete_bucket, Bucket="lake")
         self.s3.delete_object(Bucket="lake", Key="k")

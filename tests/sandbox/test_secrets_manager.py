@@ -18,9 +18,7 @@ class SecretsManager(SandboxTest):
         self.assertRefused("ResourceExistsException", self.create)
         self.secrets.delete_secret(SecretId="db")
         self.assertRefused("InvalidRequestException", self.create)
-        self.assertRefused(
-            "InvalidRequestException", self.secrets.get_secret_value, SecretId="db"
-        )
+        self.assertRefused("InvalidRequestException", self.secrets.get_secret_value, SecretId="db")
         self.secrets.restore_secret(SecretId="db")
         value = self.secrets.get_secret_value(SecretId="db")
         self.assertEqual(value["SecretString"], "s3cret")

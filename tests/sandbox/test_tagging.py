@@ -54,7 +54,9 @@ class Tagging(SandboxTest):
         tagging = client("resourcegroupstaggingapi", region)
         pages = tagging.get_paginator("get_resources").paginate(TagFilters=FILTERS, **request)
         found = [r["ResourceARN"] for page in pages for r in page["ResourceTagMappingList"]]
-        return sorted(":".join(arn.split(":")[2:3] + arn.split(":")[5:6]).split("/")[0] for arn in found)
+        return sorted(
+            ":".join(arn.split(":")[2:3] + arn.split(":")[5:6]).split("/")[0] for arn in found
+        )
 
     def test_everything_but_users_and_roles_is_found(self):
         self.fill()
@@ -119,3 +121,7 @@ class OwnEndpoints(SandboxTest):
         client("s3").create_bucket(Bucket="lake")
         server().post("/_lagoa/reset")
         self.assertEqual(client("s3").list_buckets()["Buckets"], [])
+
+    def test_what_is_missing_is_said(self):
+        message = self.assertRefused("NotImplemented", client("rds").describe_account_attributes)
+        self.assertIn("rds:DescribeAccountAttributes", message)

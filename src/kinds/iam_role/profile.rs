@@ -28,13 +28,18 @@ pub async fn make(tags: &Tags, path: Option<&String>, cx: &Cx<'_>) -> Result<(),
 }
 
 /// Takes the role out of the profile and deletes the profile if it is this stack's.
-pub async fn remove(name: &str, tags: &Tags, cx: &Cx<'_>) -> Result<(), Error> {
-    leave(name, cx).await?;
-    if is_ours(name, tags, cx).await? {
-        let call = cx.iam.delete_instance_profile().instance_profile_name(name);
-        gone_is_fine(call.send().await)?;
+pub async fn remove(tags: &Tags, cx: &Cx<'_>) -> Result<(), Error> {
+    leave(cx.name, cx).await?;
+    discard(tags, cx).await
+}
+
+/// Deletes the profile, which has no role any more, if it is this stack's.
+pub async fn discard(tags: &Tags, cx: &Cx<'_>) -> Result<(), Error> {
+    if !is_ours(cx.name, tags, cx).await? {
+        return Ok(());
     }
-    Ok(())
+    let call = cx.iam.delete_instance_profile().instance_profile_name(cx.name);
+    gone_is_fine(call.send().await)
 }
 
 /// Takes the role out of every profile, as IAM wants it before it deletes the role.

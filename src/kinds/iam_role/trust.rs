@@ -68,7 +68,10 @@ impl Services {
         }
         let wrong = names.into_iter().filter_map(|name| {
             let (_, real) = NICKNAMES.iter().find(|(nickname, _)| *nickname == name)?;
-            Some(("service".into(), format!("AWS calls {name} {real}.amazonaws.com: write `{real}`")))
+            Some((
+                "service".into(),
+                format!("AWS calls {name} {real}.amazonaws.com: write `{real}`"),
+            ))
         });
         wrong.collect()
     }
@@ -101,9 +104,17 @@ mod tests {
         let assume = json!("sts:AssumeRole");
         for (short, service, action) in [
             (json!("dms"), json!("dms.amazonaws.com"), assume.clone()),
-            (json!("states.eu-west-1.amazonaws.com"), json!(["states.eu-west-1.amazonaws.com"]), assume.clone()),
+            (
+                json!("states.eu-west-1.amazonaws.com"),
+                json!(["states.eu-west-1.amazonaws.com"]),
+                assume.clone(),
+            ),
             (json!(["glue", "ec2"]), json!(["ec2.amazonaws.com", "glue.amazonaws.com"]), assume),
-            (json!("pods.eks.amazonaws.com"), json!(PODS), json!(["sts:TagSession", "sts:AssumeRole"])),
+            (
+                json!("pods.eks.amazonaws.com"),
+                json!(PODS),
+                json!(["sts:TagSession", "sts:AssumeRole"]),
+            ),
         ] {
             assert!(equivalent(&services(short).trust().0, &document(service, action)));
         }

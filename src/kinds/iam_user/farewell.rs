@@ -4,11 +4,12 @@ use aws_sdk_iam::types::{Group, MfaDevice, SigningCertificate, SshPublicKeyMetad
 
 use super::{key, vault};
 use crate::aws::policies::Holder;
-use crate::aws::{Error, absent, gone_is_fine};
+use crate::aws::{Class, Error, absent, gone_is_fine};
 use crate::field::Tags;
 use crate::kind::Cx;
 
-/// Takes it all away. Credentials go first, so that nobody works on with half a user.
+/// Deletes the user with all it has. Credentials go first, so that nobody works on with half a
+/// user. What few users have and lagoa never makes is looked for when AWS refuses.
 pub async fn take(tags: &Tags, cx: &Cx<'_>) -> Result<(), Error> {
     gone_is_fine(cx.iam.delete_login_profile().user_name(cx.name).send().await)?;
     for id in key::list(cx.name, cx).await? {
@@ -17,12 +18,22 @@ pub async fn take(tags: &Tags, cx: &Cx<'_>) -> Result<(), Error> {
     for secret in vault::named_in(tags) {
         vault::destroy(secret, tags, cx).await?;
     }
-    mfa_devices(cx).await?;
-    ssh_keys(cx).await?;
-    service_credentials(cx).await?;
-    certificates(cx).await?;
     groups(cx).await?;
-    Holder::User(cx.name).strip(&cx.iam).await
+    Holder::User(cx.name).strip(&cx.iam).await?;
+    match delete(cx).await {
+        Err(error) if error.class == Class::Dependency => {
+            mfa_devices(cx).await?;
+            ssh_keys(cx).await?;
+            certificates(cx).await?;
+            service_credentials(cx).await?;
+            delete(cx).await
+        }
+        other => other,
+    }
+}
+
+async fn delete(cx: &Cx<'_>) -> Result<(), Error> {
+    gone_is_fine(cx.iam.delete_user().user_name(cx.name).send().await)
 }
 
 /// A virtual device is a thing of its own, whose serial number is an ARN; hardware is only

@@ -16,10 +16,13 @@ pub fn id(tags: &Tags) -> Option<String> {
 
 /// The key that lagoa made, with the ARN of its secret: the user has the key, and the secret has
 /// a value.
-pub async fn read(aws: &Aws, user: &str, tags: &Tags) -> Result<Option<(AccessKey, String)>, Error> {
+pub async fn read(
+    aws: &Aws,
+    user: &str,
+    tags: &Tags,
+) -> Result<Option<(AccessKey, String)>, Error> {
     let (Some(name), Some(id)) = (tags.get(vault::KEY_SECRET), id(tags)) else { return Ok(None) };
-    let (keys, secret) =
-        futures::try_join!(list(user, aws), vault::describe(aws, name))?;
+    let (keys, secret) = futures::try_join!(list(user, aws), vault::describe(aws, name))?;
     let secret = secret.filter(|secret| secret.is_usable() && secret.is_of(tags));
     let secret = secret.filter(|_| keys.contains(&id));
     Ok(secret.map(|secret| (AccessKey { secret: Some(name.clone()) }, secret.arn)))

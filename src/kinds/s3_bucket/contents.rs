@@ -2,12 +2,17 @@
 
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::folders;
 use crate::aws::error::class;
 use crate::aws::{Class, Error, absent, gone_is_fine};
 use crate::kind::Cx;
+
+/// How many versions one call deletes. S3 takes a thousand, but several smaller calls at once are
+/// faster and stay below its limit of 3,500 deletions a second.
+const BATCH: usize = 250;
 
 /// How many uploads are aborted at a time.
 const ABORTS_AT_ONCE: usize = 16;
@@ -29,9 +34,9 @@ fn words(page: &ListObjectVersionsOutput) -> Option<String> {
     }
 }
 
-/// `1000` as `1,000`; a page holds no more than that.
+/// `1234567` as `1,234,567`.
 fn grouped(count: usize) -> String {
-    if count < 1000 { count.to_string() } else { format!("{},{:03}", count / 1000, count % 1000) }
+    if count < 1000 { count.to_string() } else { format!("{},{:03}", grouped(count / 1000), count % 1000) }
 }
 
 /// How much the bucket holds, from one call.
@@ -48,32 +53,21 @@ pub async fn clear_folders(cx: &Cx<'_>) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Deletes every version and delete marker, a thousand at a time; the next page is listed while
-/// one is deleted. `bypass` lifts governance locks.
+/// Deletes every version and delete marker: lists a page from the start, deletes it, and so on
+/// until there is none. `bypass` lifts governance locks.
 pub async fn empty(bypass: bool, cx: &Cx<'_>) -> Result<(), Error> {
-    let (mut deleted, mut after) = (0, (None, None));
-    let mut batch = Vec::new();
+    let mut deleted = 0;
     loop {
-        let (key, version) = after;
-        let list = cx.s3.list_object_versions().bucket(cx.name);
-        let list = list.set_key_marker(key).set_version_id_marker(version).send();
-        let (page, count) = futures::join!(list, delete_batch(batch, bypass, cx));
-        deleted += count?;
-        if deleted > 0 {
-            (cx.status)(format!("emptying: {} deleted", grouped_any(deleted)));
+        let page = absent(cx.s3.list_object_versions().bucket(cx.name).send().await)?;
+        let Some(page) = page else { return Ok(()) };
+        let objects = identifiers(&page)?;
+        if objects.is_empty() {
+            return Ok(());
         }
-        let Some(page) = absent(page)? else { return Ok(()) };
-        batch = identifiers(&page)?;
-        if page.is_truncated() != Some(true) {
-            break;
-        }
-        after = (page.next_key_marker, page.next_version_id_marker);
+        let batches = objects.chunks(BATCH).map(|batch| delete_batch(batch.to_vec(), bypass, cx));
+        deleted += try_join_all(batches).await?.into_iter().sum::<usize>();
+        (cx.status)(format!("emptying: {} versions deleted", grouped(deleted)));
     }
-    delete_batch(batch, bypass, cx).await.map(|_| ())
-}
-
-fn grouped_any(count: usize) -> String {
-    if count < 1_000_000 { grouped(count) } else { format!("{}.{} million", count / 1_000_000, count / 100_000 % 10) }
 }
 
 fn identifiers(page: &ListObjectVersionsOutput) -> Result<Vec<ObjectIdentifier>, Error> {
@@ -181,6 +175,7 @@ mod tests {
         assert_eq!(said(vec![one.clone(); 312], 0, false).as_deref(), Some("312 objects"));
         let old = version("a", 2, false);
         assert_eq!(said(vec![one.clone(), old], 1, false).as_deref(), Some("3 object versions"));
+        assert_eq!(grouped(1_002_003), "1,002,003");
         let full = said(vec![one; 1000], 0, true);
         assert_eq!(full.as_deref(), Some("more than 1,000 objects"));
     }

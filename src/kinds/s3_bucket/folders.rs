@@ -6,23 +6,27 @@ use futures::future::try_join_all;
 
 use crate::aws::{Aws, Error};
 use crate::kind::Cx;
+use crate::reference::{is_marked, shown};
 
 /// Whether an object is nothing but a folder.
 pub fn is_marker(key: &str, size: Option<i64>) -> bool {
     key.ends_with('/') && size == Some(0)
 }
 
+fn plain(folder: &str) -> &str {
+    folder.strip_suffix('/').unwrap_or(folder)
+}
+
 /// One spelling: without the slash at the end.
 pub fn normalise(folders: &mut BTreeSet<String>) {
-    let plain = |name: String| name.strip_suffix('/').map(str::to_owned).unwrap_or(name);
-    *folders = std::mem::take(folders).into_iter().map(plain).collect();
+    *folders = folders.iter().map(|folder| plain(folder).to_owned()).collect();
 }
 
 /// What would be a key that nobody means.
 pub fn check(folders: &BTreeSet<String>) -> Vec<String> {
     let odd = |name: &&String| name.is_empty() || name.starts_with('/') || name.contains("//");
     let complain = |name: &String| {
-        let name = crate::reference::shown(name);
+        let name = shown(name);
         format!("\"{name}\" is no folder; write it as raw/coins, without a slash in front or two in a row")
     };
     folders.iter().filter(odd).map(complain).collect()
@@ -34,10 +38,11 @@ pub async fn read(
     bucket: &str,
     folders: &BTreeSet<String>,
 ) -> Result<BTreeSet<String>, Error> {
-    let there = try_join_all(folders.iter().map(|folder| async move {
+    let known = folders.iter().map(|folder| plain(folder)).filter(|folder| !is_marked(folder));
+    let there = try_join_all(known.map(|folder| async move {
         let call = aws.s3.list_objects_v2().bucket(bucket).prefix(format!("{folder}/")).max_keys(1);
         let any = !call.send().await?.contents().is_empty();
-        Ok::<_, Error>(any.then(|| folder.clone()))
+        Ok::<_, Error>(any.then(|| folder.to_owned()))
     }));
     Ok(there.await?.into_iter().flatten().collect())
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::{from_word, word};
 use crate::aws::{Aws, Class, Error, absent};
 use crate::kind::Cx;
-use crate::reference::is_unknown;
+use crate::reference::{is_marked, is_unknown, shown};
 
 /// What becomes of objects as they age. S3 keeps a rule as one piece: what a rule leaves out
 /// isn't done. Without prefix, tags and sizes it counts for every object.
@@ -401,7 +401,7 @@ pub fn check(rules: &BTreeSet<LifecycleRule>) -> Vec<String> {
         let whose = match &rule.id {
             Some(id) => format!("rule {id}"),
             None if rule.prefix.is_empty() => "the rule for all objects".to_owned(),
-            None => format!("the rule for {}", crate::reference::shown(&rule.prefix)),
+            None => format!("the rule for {}", shown(&rule.prefix)),
         };
         complaints.extend(check_one(rule).into_iter().map(|what| format!("{whose}: {what}")));
     }
@@ -456,7 +456,7 @@ fn check_one(rule: &LifecycleRule) -> Vec<String> {
     let days = rule.transitions.iter().filter_map(|move_| move_.date.as_ref());
     for day in days.chain(&rule.expiration_date) {
         let fits = day.len() == 10 && day.parse::<jiff::civil::Date>().is_ok();
-        refuse(!fits && !crate::reference::is_marked(day), &format!("{day} is not a day; write it as 2027-12-31"));
+        refuse(!fits && !is_marked(day), &format!("{day} is not a day; write it as 2027-12-31"));
     }
     wrong
 }

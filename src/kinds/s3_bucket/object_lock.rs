@@ -55,8 +55,8 @@ impl ObjectLock {
         let rule = live.and_then(|live| live.rule()).and_then(|rule| rule.default_retention());
         let default_retention = rule.map(|rule| Retention {
             mode: rule.mode().and_then(|mode| from_word(mode.as_str())),
-            days: rule.days(),
-            years: rule.years(),
+            days: rule.days().filter(|days| *days > 0),
+            years: rule.years().filter(|years| *years > 0),
         });
         Self { enabled, default_retention: Some(default_retention.unwrap_or_default()) }
     }

@@ -35,7 +35,7 @@ def main():
     announce(announcement, server.server_port)
     threading.Thread(target=load_models, daemon=True).start()
     asked.wait()
-    databases.remove_all()
+    databases.close()
     announcement.unlink(missing_ok=True)
     # Threads of unfinished requests have nothing left to say.
     sys.stderr.flush()

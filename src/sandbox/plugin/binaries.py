@@ -63,7 +63,8 @@ def find_postgres(cache, note):
             _expand([f"{root}/usr/lib/postgresql/*/bin", f"{root}/**/bin"]), root
         ),
         ways=[_postgres_packages, _postgres_wheel],
-        hint="install PostgreSQL (Debian and Ubuntu: apt install postgresql; macOS: brew install postgresql)",
+        hint="install PostgreSQL (Debian and Ubuntu: apt install postgresql;"
+        " macOS: brew install postgresql)",
     )
 
 
@@ -76,8 +77,8 @@ def find_mariadb(cache, note):
         note,
         look=lambda root: _mariadb_in(_expand([f"{root}/usr/sbin"]), root),
         ways=[_mariadb_packages],
-        hint="install MariaDB (Debian and Ubuntu: apt install mariadb-server-core mariadb-client-core;"
-        " macOS: brew install mariadb)",
+        hint="install MariaDB (Debian and Ubuntu: apt install mariadb-server-core"
+        " mariadb-client-core; macOS: brew install mariadb)",
     )
 
 

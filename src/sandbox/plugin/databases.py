@@ -55,6 +55,14 @@ class Database:
 
     def start(self, user, password, name):
         """Start the server and wait until it can be used."""
+        try:
+            self._start(user, password, name)
+        except BaseException:
+            # Also when the instance was deleted meanwhile: nothing may stay behind.
+            self._end()
+            raise
+
+    def _start(self, user, password, name):
         self.directory.mkdir(mode=0o755)
         processes.give_away(self.directory)
         self.engine.prepare(self.directory)
@@ -96,6 +104,9 @@ class Database:
     def remove(self):
         """Stop the server and delete its data."""
         self.closed = True
+        self._end()
+
+    def _end(self):
         if self.process is not None:
             processes.stop(self.process, self.engine.stop_signal)
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -122,10 +133,15 @@ def remove_all():
 
 def remove_leftovers():
     """Clean up after a sandbox in the same place that was killed."""
-    root = _data_root()
-    for directory in root.iterdir():
+    for directory in _data_root().iterdir():
         processes.kill_leftover(directory / "pid", directory)
-        shutil.rmtree(directory, ignore_errors=True)
+    close()
+
+
+def close():
+    """Stop every server, and leave nothing on the disk."""
+    remove_all()
+    shutil.rmtree(_data_root(), ignore_errors=True)
 
 
 def _data_root():

@@ -127,6 +127,4 @@ def import_key_pair(original, self, *args, **kwargs):
     except EC2ClientError as error:
         if error.code != "InvalidKeyPair.Format":
             raise
-    raise EC2ClientError(
-        "InvalidKey.Format", "Key is not in valid OpenSSH public key format"
-    )
+    raise EC2ClientError("InvalidKey.Format", "Key is not in valid OpenSSH public key format")

@@ -241,7 +241,10 @@ def get_account_authorization_details(_original, self):
         "AWSManagedPolicy": ("Policies", theirs),
     }
     everything = [
-        (sources[kind][0], item) for kind in sources if kind in kinds for item in list(sources[kind][1])
+        (sources[kind][0], item)
+        for kind in sources
+        if kind in kinds
+        for item in list(sources[kind][1])
     ]
     shown, marker = _one_page(self, everything)
     result = {"Marker": marker, "IsTruncated": marker is not None}

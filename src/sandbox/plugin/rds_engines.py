@@ -50,9 +50,7 @@ def concrete_version(engine, asked):
         first, last = majors[major]
         if first <= int(number.group(1)) <= last:
             return asked
-    raise RDSClientError(
-        "InvalidParameterCombination", f"Cannot find version {asked} for {engine}"
-    )
+    raise RDSClientError("InvalidParameterCombination", f"Cannot find version {asked} for {engine}")
 
 
 def major_of(engine, version):

@@ -66,7 +66,8 @@ def _subnets(backend, ids):
         raise RDSClientError(
             "DBSubnetGroupDoesNotCoverEnoughAZs",
             "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
-            "Current AZ coverage: " + ", ".join(sorted({s.availability_zone for s in subnets}))
+            "Current AZ coverage: "
+            + ", ".join(sorted({s.availability_zone for s in subnets}))
             + ". Add subnets to cover at least 2 AZs.",
         )
     if len({subnet.vpc_id for subnet in subnets}) > 1:
@@ -199,9 +200,7 @@ def modify_db_parameter_group(_original, self):
         name = parameter["ParameterName"]
         static = name in STATIC_PARAMETERS
         if static and parameter.get("ApplyMethod") == "immediate":
-            raise invalid_combination(
-                "cannot use immediate apply method for static parameter"
-            )
+            raise invalid_combination("cannot use immediate apply method for static parameter")
         group.parameters[name] = {
             "ParameterName": name,
             "ParameterValue": parameter.get("ParameterValue", ""),

@@ -86,7 +86,9 @@ def check_password(engine, password):
 def _check_storage(request):
     asked = request.get("allocated_storage")
     if asked is None and request["engine"] in rds_engines.VERSIONS:
-        raise invalid_value("The parameter AllocatedStorage must be provided and must not be blank.")
+        raise invalid_value(
+            "The parameter AllocatedStorage must be provided and must not be blank."
+        )
     if asked is not None and not 5 <= int(asked) <= 65536:
         raise invalid_value(
             f"Invalid storage size for engine name {request['engine']} and storage type "
@@ -171,7 +173,8 @@ def _check_upgrade(instance, request):
     same_major = rds_engines.major_of(engine, asked) == rds_engines.major_of(engine, current)
     if not same_major and not request.get("allow_major_version_upgrade"):
         raise invalid_combination(
-            "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
+            "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major "
+            "version."
         )
 
 

@@ -64,9 +64,7 @@ def delete_bucket(original, self, bucket_name):
 def put_bucket_acl(original, self, bucket_name, acl):
     """A bucket whose owner owns everything in it has no access lists."""
     if acl and self.get_bucket(bucket_name).ownership_rule == OWNER_ENFORCED:
-        raise S3ClientError(
-            "AccessControlListNotSupported", "The bucket does not allow ACLs"
-        )
+        raise S3ClientError("AccessControlListNotSupported", "The bucket does not allow ACLs")
     return original(self, bucket_name, acl)
 
 
