@@ -4,7 +4,6 @@ use std::fmt;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::error::operation::BuildError;
 use aws_types::request_id::RequestId;
@@ -191,7 +190,7 @@ where
                     Some(message) => message.to_owned(),
                     // A success that can't be read: say what was wrong with it.
                     None if status.is_some_and(|status| status < 300) => {
-                        format!("{}", DisplayErrorContext(&error))
+                        chain(service.err())
                     }
                     None => String::new(),
                 };
@@ -199,16 +198,24 @@ where
                 Self { class, code, message, request_id, hint: None }
             }
             SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => {
-                let message = format!("no answer from AWS: {}", DisplayErrorContext(&error));
+                let message = format!("no answer from AWS: {}", chain(&error));
                 Self { request_id, ..Self::new(Class::Transient, message) }
             }
             _ => {
-                let message = format!("{}", DisplayErrorContext(&error));
+                let message = chain(&error);
                 let class = class("", "", status);
                 Self { request_id, ..Self::new(class, message) }
             }
         }
     }
+}
+
+/// What an error and its causes say, without the dump of the whole reply that the SDK offers.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut words: Vec<String> = causes.map(ToString::to_string).collect();
+    words.dedup();
+    words.join(": ")
 }
 
 impl From<BuildError> for Error {

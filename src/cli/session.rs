@@ -1,7 +1,7 @@
 //! The path that all commands share: from the file to the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::aws::{Aws, Orders};
 use crate::diagnostic::Problem;
 use crate::document;
 use crate::graph::Graph;
-use crate::kind::{AnyKind, Live, Site};
+use crate::kind::{AnyKind, Live};
 use crate::kinds;
 use crate::live::{self, Query, Survey, World};
 use crate::plan::{self, Facts, Options, Plan, answer};
@@ -31,12 +31,15 @@ pub enum Purpose {
 pub fn load(file: &Path, variables: &Variables) -> Result<(Stack, Graph), Failed> {
     let inputs = variables.inputs()?;
     let source = document::read(file, &file.display().to_string())?;
-    let document = document::document(source)?;
-    let root = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    Ok(stack::check(&document, &root, &inputs)?)
+    let mut problems = Vec::new();
+    let document = document::outline(&source, &mut problems);
+    let checked = document.map(|document| stack::check(&document, &stack::root(file), &inputs));
+    match checked {
+        Some(Ok(checked)) if problems.is_empty() => return Ok(checked),
+        Some(Err(more)) => problems.extend(more),
+        _ => {}
+    }
+    Err(problems.into())
 }
 
 /// A checked stack and the account it lives in.
@@ -67,7 +70,7 @@ impl Session {
     ) -> Result<Self, Failed> {
         let aws = Aws::connect(&stack.name, stack.region.as_deref(), stack.root.clone(), orders).await?;
         tracing::info!(account = aws.site.account, region = aws.site.region, "connected");
-        name_resources(&mut stack, &aws.site);
+        stack.settle(&aws.site);
         Ok(Self { stack, graph, aws, file: file.display().to_string() })
     }
 
@@ -137,20 +140,6 @@ impl Session {
         let site = &self.aws.site;
         let filled = reference::fill(&resource.fields, &|one: &Reference| answer(one, facts, site));
         resource.kind.predict(&filled, &resource.name, site, &self.stack.root).unwrap_or(filled)
-    }
-}
-
-/// Names may hold `${aws.account}` and the like, which are known from here on.
-fn name_resources(stack: &mut Stack, site: &Site) {
-    let nothing = BTreeMap::new();
-    for resource in &mut stack.resources {
-        if reference::is_marked(&resource.name) {
-            let name = Value::String(resource.name.clone());
-            let filled = reference::fill(&name, &|one: &Reference| answer(one, &nothing, site));
-            if let Some(filled) = filled.as_str() {
-                resource.name = resource.kind.canonical_name(filled);
-            }
-        }
     }
 }
 
