@@ -251,6 +251,7 @@ pub fn outputs(outputs: &[(String, Value)], style: Style) -> String {
     if outputs.is_empty() {
         return String::new();
     }
-    let rows = outputs.iter().map(|(name, v)| vec![name.clone(), harmless(&value::flow(v))]);
+    let plain = |value: &Value| value.as_str().map_or_else(|| value::flow(value), str::to_owned);
+    let rows = outputs.iter().map(|(name, value)| vec![name.clone(), harmless(&plain(value))]);
     format!("\n{}\n{}", style.paint(Ink::Strong, "Outputs:"), columns(&rows.collect::<Vec<_>>(), "  "))
 }

@@ -47,7 +47,8 @@ pub fn string(text: &str) -> String {
     }
     let odd = |c: char| c.is_control() || matches!(c, '"' | ',' | '{' | '}' | '[' | ']' | '#');
     let reference = text.contains("${");
-    let alike = matches!(text.as_str(), "" | "true" | "false" | "null" | "~") || text.parse::<f64>().is_ok();
+    // A number is one in every field it may stand in, so that it needs no quotes.
+    let alike = matches!(text.as_str(), "" | "true" | "false" | "null" | "~");
     let edges = text.starts_with(' ') || text.ends_with(' ') || text.ends_with(':') || text.contains(": ");
     if alike || edges || (text.chars().any(odd) && !reference) {
         return Value::String(harmless(&text)).to_string();
@@ -85,6 +86,18 @@ pub fn given(schema: &Value) -> &Value {
     }
 }
 
+/// The schema's JSON type; `Option` makes a list of it and null.
+pub fn kind(schema: &Value) -> Option<&str> {
+    match &schema["type"] {
+        Value::String(one) => Some(one),
+        Value::Array(list) => {
+            let mut real = list.iter().filter_map(Value::as_str).filter(|one| *one != "null");
+            real.next().filter(|_| real.next().is_none())
+        }
+        _ => None,
+    }
+}
+
 /// The value without what must not be seen: a secret shows only where it comes from.
 pub fn public(schema: &Value, value: &Value) -> Value {
     let schema = given(schema);
@@ -94,10 +107,9 @@ pub fn public(schema: &Value, value: &Value) -> Value {
     if schema["x-secret"] == true {
         return source(value).into();
     }
-    if schema["writeOnly"] == true && schema.get("properties").is_none() {
-        return HIDDEN.into();
-    }
     match value {
+        // A word that is never read back may be a secret; a number or a switch is none.
+        Value::String(_) if schema["writeOnly"] == true => HIDDEN.into(),
         Value::Object(map) => {
             let member = |key: &String| {
                 let property = schema["properties"].get(key);
@@ -140,7 +152,7 @@ mod tests {
     fn strings_are_quoted_only_where_they_could_mislead() {
         let cases = [
             ("db.t3.micro", "db.t3.micro"),
-            ("15", "\"15\""),
+            ("15", "15"),
             ("true", "\"true\""),
             ("", "\"\""),
             ("arn:aws:s3:::a/*", "arn:aws:s3:::a/*"),
