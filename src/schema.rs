@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::kind::{AnyKind, OnDestroy};
-use crate::report::value::{given, is_hollow};
+use crate::report::value::{given, is_hollow, kind};
 
 /// A text that holds a reference or a variable may stand wherever a number or a word is expected.
 const REFERENCE: &str = r"\$\{.+\}";
@@ -117,37 +117,13 @@ fn common(on_destroy: &[OnDestroy]) -> Map<String, Value> {
         schema
     };
     let fields = [
-        (
-            "name",
-            described(
-                json!({ "type": ["string", "number"] }),
-                "Its name in AWS, when it is not the key.",
-            ),
-        ),
+        ("name", described(json!({ "type": ["string", "number"] }), "Its name in AWS, when it is not the key.")),
         ("depends_on", described(names.clone(), "Keys of resources that must stand before it.")),
-        (
-            "for_each",
-            described(
-                json!({}),
-                "Repeats it for each item; `${each.key}` and `${each.value}` stand for the item.",
-            ),
-        ),
+        ("for_each", described(json!({}), "Repeats it for each item; `${each.key}` and `${each.value}` stand for the item.")),
         ("when", described(json!({ "type": flag }), "Whether it is in the stack at all.")),
         ("protect", described(json!({ "type": flag }), "Refuse every delete.")),
-        (
-            "on_destroy",
-            described(
-                json!({ "enum": on_destroy }),
-                "What happens to it, and to its data, when it goes.",
-            ),
-        ),
-        (
-            "adopt",
-            described(
-                json!({ "type": flag }),
-                "Take it over when it exists without this stack's mark.",
-            ),
-        ),
+        ("on_destroy", described(json!({ "enum": on_destroy }), "What happens to it, and to its data, when it goes.")),
+        ("adopt", described(json!({ "type": flag }), "Take it over when it exists without this stack's mark.")),
         ("ignore", described(names, "Fields whose differences don't count.")),
     ];
     fields.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
@@ -156,7 +132,7 @@ fn common(on_destroy: &[OnDestroy]) -> Map<String, Value> {
 /// A schema as a person writes the value: without what only AWS reports, and with references.
 fn written(schema: &Value) -> Value {
     let (inner, outer) = (given(schema), schema);
-    let mut out = match inner["type"].as_str() {
+    let mut out = match kind(inner) {
         Some("object") => mapping(inner, false),
         _ => plain(inner),
     };
@@ -169,7 +145,7 @@ fn written(schema: &Value) -> Value {
     if let Some(default) = outer.get("default").filter(|default| !is_hollow(default)) {
         out["default"] = default.clone();
     }
-    match inner["type"].as_str() {
+    match kind(inner) {
         Some("string") if inner.get("enum").is_none() && inner.get("pattern").is_none() => {
             // `15` in YAML is a number, and means the text where a text is wanted.
             out["type"] = json!(["string", "number", "boolean"]);
@@ -183,9 +159,16 @@ fn written(schema: &Value) -> Value {
 /// Everything of the schema that an editor understands.
 fn plain(schema: &Value) -> Value {
     let Some(schema) = schema.as_object() else { return json!({}) };
-    let kept =
-        schema.iter().filter(|(key, _)| !key.starts_with("x-") && !OURS.contains(&key.as_str()));
-    Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect())
+    let kept = schema.iter().filter(|(key, _)| !key.starts_with("x-") && !OURS.contains(&key.as_str()));
+    let mut out: Map<String, Value> = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
+    // What may be left out isn't written as null.
+    if let Some(word) = kind(&Value::Object(schema.clone())) {
+        out.insert("type".to_owned(), word.into());
+    }
+    if let Some(Value::Array(words)) = out.get_mut("enum") {
+        words.retain(|word| !word.is_null());
+    }
+    Value::Object(out)
 }
 
 /// Members that say something to lagoa only, or that are written anew.
@@ -228,27 +211,16 @@ fn description(outer: &Value, inner: &Value) -> Option<String> {
 }
 
 fn takes_text(schema: &Value) -> bool {
-    let plain_text = schema["type"] == "string"
-        && schema.get("enum").is_none()
-        && schema.get("pattern").is_none();
-    let listed =
-        schema["type"].as_array().is_some_and(|types| types.iter().any(|one| one == "string"));
-    plain_text
-        || listed
-        || schema.get("type").is_none()
-            && schema.get("oneOf").is_none()
-            && schema.get("enum").is_none()
+    let plain_text = kind(schema) == Some("string") && schema.get("enum").is_none() && schema.get("pattern").is_none();
+    let listed = kind(schema).is_none() && schema["type"].as_array().is_some();
+    plain_text || listed || schema.get("type").is_none() && schema.get("oneOf").is_none() && schema.get("enum").is_none()
 }
 
 /// The value itself, or a text with a reference in it; a bare key where the field refers to a kind.
 fn or_reference(mut schema: Value, marked: bool) -> Value {
     let description = schema.as_object_mut().and_then(|schema| schema.shift_remove("description"));
     let default = schema.as_object_mut().and_then(|schema| schema.shift_remove("default"));
-    let text = if marked {
-        json!({ "type": "string", "pattern": REFERENCE })
-    } else {
-        json!({ "type": "string" })
-    };
+    let text = if marked { json!({ "type": "string", "pattern": REFERENCE }) } else { json!({ "type": "string" }) };
     let mut out = json!({ "anyOf": [schema, text] });
     if let Some(description) = description {
         out["description"] = description;

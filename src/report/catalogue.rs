@@ -92,7 +92,8 @@ fn field(
         marks.push("required".to_owned());
     }
     let default = property.get("default").or_else(|| schema.get("default"));
-    if let Some(default) = default.filter(|default| !value::is_hollow(default)) {
+    let default = default.filter(|default| !value::is_hollow(default) && !default.is_object());
+    if let Some(default) = default {
         marks.push(format!("default {}", value::line(default)));
     }
     for (flag, words) in [("createOnly", "fixed at creation"), ("writeOnly", "never read back")] {
@@ -141,7 +142,7 @@ fn kind_of(schema: &Value) -> String {
     if let Some(words) = choices(schema) {
         return words;
     }
-    match schema["type"].as_str() {
+    match value::kind(schema) {
         Some("array") if schema["x-file"].is_string() => "list of files or patterns".to_owned(),
         Some("array") => {
             let word = if schema["uniqueItems"] == true { "set" } else { "list" };

@@ -139,7 +139,8 @@ fn fields(entry: &Entry, style: Style) -> String {
 /// A field that is set on something new; a wide one member by member.
 fn set(field: &Field) -> Vec<(String, Vec<String>)> {
     if field.policy && field.new.is_object() {
-        return vec![(field.path.clone(), harmless_all(policy::statements(&field.new)))];
+        let statements = policy::statements(&field.new);
+        return vec![(field.path.clone(), statements.iter().flat_map(|one| folded(one)).collect())];
     }
     if field.tags {
         return vec![(field.path.clone(), tags(&field.new))];
@@ -163,8 +164,11 @@ fn set(field: &Field) -> Vec<(String, Vec<String>)> {
     }
 }
 
-fn harmless_all(lines: Vec<String>) -> Vec<String> {
-    lines.iter().map(|line| harmless(line)).collect()
+/// A statement on as many lines as it needs: what a policy allows is never cut off.
+fn folded(statement: &str) -> Vec<String> {
+    let lines = wrapped(&harmless(statement), WIDTH - 16);
+    let indented = |(number, line)| if number == 0 { line } else { format!("    {line}") };
+    lines.into_iter().enumerate().map(indented).collect()
 }
 
 /// A value that holds references names them, and says that they aren't known.
@@ -229,10 +233,13 @@ fn policy_lines(field: &Field, style: Style) -> Option<Vec<String>> {
     if lines.is_empty() {
         return None;
     }
-    let painted = lines.into_iter().map(|line| match line {
-        Line::Comes(text) => style.paint(Ink::Good, &format!("+ {}", harmless(&text))),
-        Line::Goes(text) => style.paint(Ink::Bad, &format!("- {}", harmless(&text))),
-        Line::Changes(text) => style.paint(Ink::Warn, &format!("~ {}", harmless(&text))),
+    let painted = lines.into_iter().flat_map(|line| {
+        let (ink, text) = match line {
+            Line::Comes(text) => (Ink::Good, format!("+ {text}")),
+            Line::Goes(text) => (Ink::Bad, format!("- {text}")),
+            Line::Changes(text) => (Ink::Warn, format!("~ {text}")),
+        };
+        folded(&text).into_iter().map(move |line| style.paint(ink, &line))
     });
     Some(painted.collect())
 }

@@ -2,11 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::value::{clipped, flow};
+use super::value::flow;
 use crate::policy::canonical;
 
-/// Characters of a statement that are shown.
-const WIDTH: usize = 160;
 /// Members that say what a statement is about, in reading order.
 const ORDER: [&str; 8] = [
     "Effect",
@@ -101,7 +99,7 @@ fn statement(statement: &Value) -> String {
         words("NotPrincipal", "to everyone but "),
         words("Condition", "when "),
     ];
-    clipped(&parts.into_iter().flatten().collect::<Vec<_>>().join(" "), WIDTH)
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn names(value: &Value) -> String {
@@ -136,7 +134,7 @@ fn members(old: &Value, new: &Value) -> String {
         parts.push(format!("{member} {change}"));
     }
     let title = new["Sid"].as_str().or_else(|| new["Effect"].as_str()).unwrap_or("statement");
-    clipped(&format!("{title}: {}", parts.join("; ")), WIDTH)
+    format!("{title}: {}", parts.join("; "))
 }
 
 fn strings(value: &Value) -> Option<Vec<String>> {

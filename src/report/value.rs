@@ -25,16 +25,13 @@ pub fn flow(value: &Value) -> String {
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::String(text) => string(text),
         Value::Array(items) if items.is_empty() => "[]".to_owned(),
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", "))
-        }
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
         Value::Object(map) => {
             let set: Vec<_> = map.iter().filter(|(_, value)| !value.is_null()).collect();
             if set.is_empty() {
                 return "{}".to_owned();
             }
-            let members =
-                set.into_iter().map(|(key, value)| format!("{}: {}", string(key), flow(value)));
+            let members = set.into_iter().map(|(key, value)| format!("{}: {}", string(key), flow(value)));
             format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
         }
     }
@@ -50,10 +47,9 @@ pub fn string(text: &str) -> String {
     }
     let odd = |c: char| c.is_control() || matches!(c, '"' | ',' | '{' | '}' | '[' | ']' | '#');
     let reference = text.contains("${");
-    let alike = matches!(text.as_str(), "" | "true" | "false" | "null" | "~")
-        || text.parse::<f64>().is_ok();
-    let edges =
-        text.starts_with(' ') || text.ends_with(' ') || text.ends_with(':') || text.contains(": ");
+    // A number is one in every field it may stand in, so that it needs no quotes.
+    let alike = matches!(text.as_str(), "" | "true" | "false" | "null" | "~");
+    let edges = text.starts_with(' ') || text.ends_with(' ') || text.ends_with(':') || text.contains(": ");
     if alike || edges || (text.chars().any(odd) && !reference) {
         return Value::String(harmless(&text)).to_string();
     }
@@ -83,11 +79,22 @@ pub fn shown(value: &Value) -> Value {
 
 /// The schema of the value when it is there: `Option` adds a null alternative that says nothing.
 pub fn given(schema: &Value) -> &Value {
-    let mut real =
-        schema["anyOf"].as_array().into_iter().flatten().filter(|one| one["type"] != "null");
+    let mut real = schema["anyOf"].as_array().into_iter().flatten().filter(|one| one["type"] != "null");
     match (real.next(), real.next()) {
         (Some(only), None) => only,
         _ => schema,
+    }
+}
+
+/// The schema's JSON type; `Option` makes a list of it and null.
+pub fn kind(schema: &Value) -> Option<&str> {
+    match &schema["type"] {
+        Value::String(one) => Some(one),
+        Value::Array(list) => {
+            let mut real = list.iter().filter_map(Value::as_str).filter(|one| *one != "null");
+            real.next().filter(|_| real.next().is_none())
+        }
+        _ => None,
     }
 }
 
@@ -100,10 +107,9 @@ pub fn public(schema: &Value, value: &Value) -> Value {
     if schema["x-secret"] == true {
         return source(value).into();
     }
-    if schema["writeOnly"] == true && schema.get("properties").is_none() {
-        return HIDDEN.into();
-    }
     match value {
+        // A word that is never read back may be a secret; a number or a switch is none.
+        Value::String(_) if schema["writeOnly"] == true => HIDDEN.into(),
         Value::Object(map) => {
             let member = |key: &String| {
                 let property = schema["properties"].get(key);
@@ -146,7 +152,7 @@ mod tests {
     fn strings_are_quoted_only_where_they_could_mislead() {
         let cases = [
             ("db.t3.micro", "db.t3.micro"),
-            ("15", "\"15\""),
+            ("15", "15"),
             ("true", "\"true\""),
             ("", "\"\""),
             ("arn:aws:s3:::a/*", "arn:aws:s3:::a/*"),

@@ -228,7 +228,7 @@ fn entry(step: &Step, plan: &Plan, stack: &Stack) -> Option<Entry> {
         because: step.replaces.iter().map(|reason| shown(reason)).collect(),
         data: first(&step.data, delete.map(|step| &step.data)).map(|data: String| shown(&data)),
         notes: step.summary.iter().map(|note| shown(note)).collect(),
-        fields: step.changes.iter().map(|change| field(step.kind.schema(), change)).collect(),
+        fields: step.changes.iter().flat_map(|change| fields(step.kind.schema(), change)).collect(),
         steps: delete.iter().map(|step| step.id).chain([step.id]).collect(),
     })
 }
@@ -238,8 +238,28 @@ fn first_blocked(step: &Step, delete: Option<&Step>) -> Option<Blocked> {
     Some(Blocked { reason: shown(&blocked.reason), remedy: shown(&blocked.remedy) })
 }
 
-fn field(schema: &Value, change: &Change) -> Field {
+/// The fields of a change; a map of policies that comes or goes whole is one field per policy.
+fn fields(schema: &Value, change: &Change) -> Vec<Field> {
     let own = at(schema, &change.path);
+    let whole = change.old.is_null() || change.new.is_null();
+    let members = change.new.as_object().or_else(|| change.old.as_object());
+    match members.filter(|_| whole && given(&own["additionalProperties"])["x-policy"] == true) {
+        None => vec![field(own, change)],
+        Some(members) => {
+            let one = |name: &String| Change {
+                path: format!("{}.{name}", change.path),
+                old: change.old[name].clone(),
+                new: change.new[name].clone(),
+                unknown: is_unknown(&change.new[name]),
+                ..change.clone()
+            };
+            let item = given(&own["additionalProperties"]);
+            members.keys().map(|name| field(item, &one(name))).collect()
+        }
+    }
+}
+
+fn field(own: &Value, change: &Change) -> Field {
     Field {
         path: shown(&change.path),
         old: value::shown(&public(own, &change.old)),
