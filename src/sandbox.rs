@@ -78,11 +78,7 @@ pub enum SandboxError {
     #[error("the sandbox (process {pid}) does not stop; end it with `kill -9 {pid}`")]
     Stop { pid: u32 },
     #[error("{what} {}: {source}", path.display())]
-    File {
-        what: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    File { what: &'static str, path: PathBuf, source: io::Error },
 }
 
 /// Settings of the user's that would lead a client past the sandbox; remove them from the
@@ -205,9 +201,5 @@ fn absolute(path: &Path) -> Result<PathBuf, SandboxError> {
 }
 
 fn failed(what: &'static str, path: &Path, source: io::Error) -> SandboxError {
-    SandboxError::File {
-        what,
-        path: path.to_owned(),
-        source,
-    }
+    SandboxError::File { what, path: path.to_owned(), source }
 }

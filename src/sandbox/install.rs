@@ -117,21 +117,15 @@ async fn check_python() -> Result<PathBuf, SandboxError> {
     let mut numbers = said.split_whitespace().map(|word| word.parse::<u32>().ok());
     match (numbers.next().flatten(), numbers.next().flatten()) {
         (Some(major), Some(minor)) if (major, minor) >= OLDEST_PYTHON => Ok("python3".into()),
-        (Some(major), Some(minor)) => Err(SandboxError::Python {
-            found: format!("this is Python {major}.{minor}"),
-        }),
-        _ => Err(SandboxError::Python {
-            found: format!("python3 says: {}", last_lines(&said)),
-        }),
+        (Some(major), Some(minor)) => {
+            Err(SandboxError::Python { found: format!("this is Python {major}.{minor}") })
+        }
+        _ => Err(SandboxError::Python { found: format!("python3 says: {}", last_lines(&said)) }),
     }
 }
 
 async fn create(base: &Path, directory: &Path) -> Result<(), SandboxError> {
-    let made = Command::new(base)
-        .args(["-m", "venv"])
-        .arg(directory)
-        .output()
-        .await;
+    let made = Command::new(base).args(["-m", "venv"]).arg(directory).output().await;
     let output = made.map_err(|e| failed("cannot create", directory, e))?;
     if output.status.success() {
         return Ok(());
@@ -194,11 +188,7 @@ fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
         hash.update([0]);
     }
     let bytes = hash.finalize();
-    bytes
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    bytes.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn text(output: &Output) -> String {
