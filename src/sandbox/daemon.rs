@@ -67,6 +67,7 @@ fn spawn(home: &Path, cache: &Path, program: &Program, log: &Path) -> Result<Chi
     // The process leaves our session itself, so it outlives this one.
     Command::new(&program.python)
         .args(["-m", program.package])
+        .env_remove("PYTHONHOME")
         .env("PYTHONPATH", &program.path)
         .env("LAGOA_SANDBOX_HOME", home)
         .env("LAGOA_SANDBOX_CACHE", cache)

@@ -36,6 +36,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "patching.py",
     "postgres.py",
     "processes.py",
+    "quick_start.py",
     "rds.py",
     "rds_engines.py",
     "rds_fields.py",
@@ -82,7 +83,7 @@ async fn virtual_environment(
     let python = directory.join("bin/python");
     // Written last: without it, an installation was interrupted.
     let complete = directory.join("complete");
-    if complete.is_file() && runs(&python).await {
+    if complete.is_file() && has_moto(&python).await {
         return Ok(python);
     }
     let base = check_python().await?;
@@ -97,8 +98,10 @@ async fn virtual_environment(
     Ok(python)
 }
 
-async fn runs(python: &Path) -> bool {
-    let ran = Command::new(python).args(["-c", ""]).output().await;
+/// Whether the environment still works: an upgrade of the system's Python breaks it.
+async fn has_moto(python: &Path) -> bool {
+    let asked = "import importlib.util as u; u.find_spec('moto') or exit(1)";
+    let ran = Command::new(python).args(["-c", asked]).output().await;
     ran.is_ok_and(|output| output.status.success())
 }
 
@@ -137,8 +140,17 @@ async fn pip_install(python: &Path, directory: &Path) -> Result<(), SandboxError
     let list = directory.join("requirements.txt");
     fs::write(&list, REQUIREMENTS).map_err(|e| failed("cannot write", &list, e))?;
     let ran = Command::new(python)
-        // The list is complete: dependencies beyond it are what we leave out on purpose.
-        .args(["-m", "pip", "install", "--no-deps", "--no-input", "-r"])
+        // The list is complete: dependencies beyond it are what we leave out on purpose. Most of
+        // what is installed is never imported, so Python may compile what it needs when it does.
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--no-deps",
+            "--no-compile",
+            "--no-input",
+            "-r",
+        ])
         .arg(&list)
         .output()
         .await;
