@@ -19,8 +19,9 @@ mod mysql;
 mod mysql_ddl;
 mod mysql_lexer;
 mod mysql_script;
-mod mysql_table;
 mod mysql_session;
+mod mysql_statements;
+mod mysql_table;
 mod postgres;
 mod postgres_copy;
 mod postgres_journal;
@@ -42,9 +43,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 pub use error::{Holder, Place, SeedError, SeedProblem, Undecided, Why};
-pub use unit::{Unit, examine};
 #[cfg(test)]
 use unit::Step;
+pub use unit::{Unit, examine};
 
 /// Which server is seeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +154,9 @@ impl Load {
         let columns = self.columns.as_ref().map(|columns| columns.join("\u{1f}"));
         let columns = columns.unwrap_or_default();
         let Self { table, delimiter, null, header, .. } = self;
-        [table, &columns, &delimiter.to_string(), null, &header.to_string()].map(String::as_str).join("\u{1e}")
+        [table, &columns, &delimiter.to_string(), null, &header.to_string()]
+            .map(String::as_str)
+            .join("\u{1e}")
     }
 }
 
@@ -327,6 +330,7 @@ impl<'a> Seeding<'a> {
     ) -> Result<Report, SeedError> {
         unit::check_unchanged(root, units)?;
         unit::check_append(units, rule)?;
+        ledger::check_names(self.stack, self.seed, units)?;
         let job = Job { seeding: self, root, units, rule, decision };
         match self.engine {
             Engine::Postgres => postgres::run(&job, watch).await,
@@ -360,7 +364,11 @@ impl Job<'_> {
         match ledger::decide(row, unit, self.rule, self.decision) {
             ledger::Verdict::Ask(why) => {
                 let seed = self.seeding.seed.to_owned();
-                Err(SeedError::NeedsDecision(vec![Undecided { seed, path: unit.path.clone(), why }]))
+                Err(SeedError::NeedsDecision(vec![Undecided {
+                    seed,
+                    path: unit.path.clone(),
+                    why,
+                }]))
             }
             verdict => Ok(verdict),
         }

@@ -3,9 +3,11 @@
 mod servers;
 
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lagoa::seed::{Decision, Engine, Load, Mode, Outcome, Rule, SeedError, Seeding, Standing, Target, Tls};
+use lagoa::seed::{
+    Decision, Engine, Load, Mode, Outcome, Rule, SeedError, Seeding, Standing, Target, Tls,
+};
 use servers::files::Seed;
 use servers::postgres::{database, number};
 use servers::proxy::{Loses, Proxy};
@@ -47,10 +49,20 @@ async fn scripts_and_rows_go_in_once() {
     let report = seed.run(&target, Rule::Changed).await.unwrap();
     assert!(report.files.iter().all(|(_, outcome)| ran(outcome)), "{report:?}");
     assert!(matches!(report.files[1].1, Outcome::Ran { rows: 2, .. }));
-    assert!(seeding.standing(&units).await.unwrap().iter().all(|standing| matches!(standing, Standing::Done { .. })));
+    assert!(
+        seeding
+            .standing(&units)
+            .await
+            .unwrap()
+            .iter()
+            .all(|standing| matches!(standing, Standing::Done { .. }))
+    );
     let again = seed.run(&target, Rule::Changed).await.unwrap();
     assert!(again.files.iter().all(|(_, outcome)| *outcome == Outcome::Skipped));
-    assert_eq!(texts(&client, "select name from coins order by id").await, [Some("Bit, coin".to_owned()), None]);
+    assert_eq!(
+        texts(&client, "select name from coins order by id").await,
+        [Some("Bit, coin".to_owned()), None]
+    );
     let rows = number(&client, "select rows_loaded from lagoa_seeds where file = 'b.csv'").await;
     assert_eq!(rows, 2);
 }
@@ -58,12 +70,17 @@ async fn scripts_and_rows_go_in_once() {
 #[tokio::test]
 async fn edited_files_follow_their_rule() {
     let (target, client) = database(&SERVER, "rules").await;
-    let seed = seed().script("a.sql", "create table if not exists t (a int); insert into t values (1);");
+    let seed =
+        seed().script("a.sql", "create table if not exists t (a int); insert into t values (1);");
     assert!(ran(&outcome(&seed, &target, Rule::Once).await));
     seed.write("a.sql", "create table if not exists t (a int); insert into t values (2);");
     let error = seed.run(&target, Rule::Once).await.unwrap_err();
     assert!(matches!(error, SeedError::NeedsDecision(_)));
-    assert!(error.to_string().contains("--seed-rerun data") && error.to_string().contains("--seed-accept data"), "{error}");
+    assert!(
+        error.to_string().contains("--seed-rerun data")
+            && error.to_string().contains("--seed-accept data"),
+        "{error}"
+    );
     let accepted = seed.decided(&target, Rule::Once, Some(Decision::Accept)).await.unwrap();
     assert_eq!(accepted.files[0].1, Outcome::Accepted);
     assert_eq!(outcome(&seed, &target, Rule::Once).await, Outcome::Skipped);
@@ -84,7 +101,8 @@ async fn a_plan_is_for_the_files_it_saw() {
     let units = seed.units();
     seed.write("a.sql", "select 2;");
     let seeding = Seeding::new(Engine::Postgres, &target, "demo", "data");
-    let error = seeding.run(&seed.root, &units, Rule::Changed, None, &mut |_| {}).await.unwrap_err();
+    let error =
+        seeding.run(&seed.root, &units, Rule::Changed, None, &mut |_| {}).await.unwrap_err();
     assert!(matches!(error, SeedError::ChangedSincePlan { .. }));
 }
 
@@ -102,7 +120,10 @@ async fn a_failure_leaves_nothing_and_has_a_place() {
     for (statement, expected) in cases {
         let seed = seed().script("a.sql", &format!("{script}{statement}\n"));
         let error = fails(&seed, &target).await;
-        assert!(error.starts_with(expected) && error.contains("nothing of this file was applied"), "{error}");
+        assert!(
+            error.starts_with(expected) && error.contains("nothing of this file was applied"),
+            "{error}"
+        );
         assert_eq!(number(&client, "select count(*) from pg_class where relname = 't'").await, 0);
     }
     assert_eq!(number(&client, "select count(*) from lagoa_seeds").await, 0);
@@ -128,7 +149,10 @@ async fn a_dump_is_restored() {
 #[tokio::test]
 async fn a_role_or_a_hidden_commit_does_not_break_the_ledger() {
     let (target, client) = database(&SERVER, "roles").await;
-    client.batch_execute("create role guest; grant create on schema public to guest").await.unwrap();
+    client
+        .batch_execute("create role guest; grant create on schema public to guest")
+        .await
+        .unwrap();
     let good = seed().script("a.sql", "set role guest; create table mine (a int);");
     assert!(ran(&outcome(&good, &target, Rule::Changed).await));
     let procedure = "create procedure p() language plpgsql as $$ begin commit; end $$; call p();";
@@ -139,7 +163,10 @@ async fn a_role_or_a_hidden_commit_does_not_break_the_ledger() {
 #[tokio::test]
 async fn bad_rows_reject_the_whole_file() {
     let (target, client) = database(&SERVER, "bad_rows").await;
-    client.batch_execute("create table t (id int primary key, b text); insert into t values (9)").await.unwrap();
+    client
+        .batch_execute("create table t (id int primary key, b text); insert into t values (9)")
+        .await
+        .unwrap();
     let mut long: String = "id,b\n1,a\n\"2\",\"x\ny\"\nx,b\n".to_owned();
     long.extend((10..200_000).map(|id| format!("{id},text of row {id}\n")));
     let cases = [
@@ -178,7 +205,10 @@ async fn modes_do_what_they_say() {
     outcome(&seed, &target, Rule::Changed).await;
     seed.write("a.csv", "id,b\n2,c\n3,d\n");
     outcome(&seed, &target, Rule::Changed).await;
-    assert_eq!(texts(&client, "select b from t order by id").await, ["a", "c", "d"].map(|b| Some(b.to_owned())));
+    assert_eq!(
+        texts(&client, "select b from t order by id").await,
+        ["a", "c", "d"].map(|b| Some(b.to_owned()))
+    );
     seed.write("a.csv", "id,b\n5,c\n5,d\n");
     assert!(fails(&seed, &target).await.contains("second time"));
     let replace = Seed::new(Engine::Postgres).csv("r.csv", "id,b\n7,z\n", load(Mode::Replace));
@@ -186,7 +216,10 @@ async fn modes_do_what_they_say() {
     outcome(&replace, &target, Rule::Always).await;
     assert_eq!(texts(&client, "select b from t").await, [Some("z".to_owned())]);
     let append = Seed::new(Engine::Postgres).csv("p.csv", "id,b\n8,y\n", load(Mode::Append));
-    assert!(matches!(append.run(&target, Rule::Changed).await, Err(SeedError::AppendNeedsOnce { .. })));
+    assert!(matches!(
+        append.run(&target, Rule::Changed).await,
+        Err(SeedError::AppendNeedsOnce { .. })
+    ));
     assert!(ran(&outcome(&append, &target, Rule::Once).await));
 }
 
@@ -209,7 +242,11 @@ async fn without_transaction_a_file_goes_on_where_it_stopped() {
                 create index concurrently i on t (a);\ninsert into u values (1);\nvacuum t;\n";
     let seed = seed().script("a.sql", text);
     let error = fails(&seed, &target).await;
-    assert!(error.starts_with("a.sql:6:13: relation \"u\" does not exist") && error.contains("the 4 statements before it are applied"), "{error}");
+    assert!(
+        error.starts_with("a.sql:6:13: relation \"u\" does not exist")
+            && error.contains("the 4 statements before it are applied"),
+        "{error}"
+    );
     seed.write("a.sql", &text.replace("into u", "into t"));
     assert!(ran(&outcome(&seed, &target, Rule::Changed).await));
     assert_eq!(number(&client, "select count(*) from t").await, 2);
@@ -225,7 +262,10 @@ async fn a_statement_in_doubt_asks() {
     let run = tokio::time::timeout(Duration::from_millis(700), async {
         // The index waits for this transaction, and the run is cut off while it does.
         client.batch_execute("create table other (a int)").await.unwrap();
-        blocker.batch_execute("begin isolation level repeatable read; select * from other").await.unwrap();
+        blocker
+            .batch_execute("begin isolation level repeatable read; select * from other")
+            .await
+            .unwrap();
         seed.run(&target, Rule::Changed).await
     });
     assert!(run.await.is_err());
@@ -237,13 +277,36 @@ async fn a_statement_in_doubt_asks() {
 }
 
 #[tokio::test]
+async fn what_the_server_undoes_is_tried_again() {
+    let (target, client) = database(&SERVER, "undone").await;
+    client.batch_execute("create table t (a int); create sequence n").await.unwrap();
+    let text = "insert into t values (1);\ndo $$ begin if nextval('n') < 3 then raise sqlstate '40001'; end if; end $$;";
+    assert!(ran(&outcome(&seed().script("a.sql", text), &target, Rule::Changed).await));
+    assert_eq!(number(&client, "select count(*) from t").await, 1);
+}
+
+#[tokio::test]
+async fn a_server_far_away_is_not_asked_for_every_statement() {
+    let (target, client) = database(&SERVER, "far").await;
+    client.batch_execute("create table t (a int)").await.unwrap();
+    let proxy = Proxy::far(SERVER.port, Duration::from_millis(10)).await;
+    let through = Target { port: proxy.port, ..target.clone() };
+    let inserts: String = (0..1000).map(|id| format!("insert into t values ({id});\n")).collect();
+    let started = Instant::now();
+    assert!(ran(&outcome(&seed().script("a.sql", &inserts), &through, Rule::Changed).await));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn two_seeders_load_once() {
     let (target, client) = database(&SERVER, "race").await;
     client.batch_execute("create table t (id int)").await.unwrap();
     for round in 0..8 {
-        let one = seed().script("a.sql", &format!("insert into t values ({round}); select pg_sleep(0.02);"));
+        let one = seed()
+            .script("a.sql", &format!("insert into t values ({round}); select pg_sleep(0.02);"));
         let two = Seed { engine: one.engine, root: one.root.clone(), files: one.files.clone() };
-        let (first, second) = tokio::join!(one.run(&target, Rule::Changed), two.run(&target, Rule::Changed));
+        let (first, second) =
+            tokio::join!(one.run(&target, Rule::Changed), two.run(&target, Rule::Changed));
         let outcomes = [first.unwrap(), second.unwrap()];
         assert_eq!(outcomes.iter().filter(|report| ran(&report.files[0].1)).count(), 1);
         assert_eq!(number(&client, "select count(*) from t").await, round + 1);
@@ -258,12 +321,22 @@ async fn whoever_waits_is_told_for_whom() {
     let holder = slow.run(&target, Rule::Changed);
     let waiter = async {
         tokio::time::sleep(Duration::from_millis(700)).await;
-        let seeding = Seeding { patience: Duration::from_millis(400), ..Seeding::new(Engine::Postgres, &target, "demo", "data") };
-        seeding.run(&quick.root, &quick.units(), Rule::Changed, None, &mut |_| {}).await.unwrap_err().to_string()
+        let seeding = Seeding {
+            patience: Duration::from_millis(400),
+            ..Seeding::new(Engine::Postgres, &target, "demo", "data")
+        };
+        seeding
+            .run(&quick.root, &quick.units(), Rule::Changed, None, &mut |_| {})
+            .await
+            .unwrap_err()
+            .to_string()
     };
     let (held, refused) = tokio::join!(holder, waiter);
     held.unwrap();
-    assert!(refused.contains("gave up waiting") && refused.contains("lagoa seed demo/data"), "{refused}");
+    assert!(
+        refused.contains("gave up waiting") && refused.contains("lagoa seed demo/data"),
+        "{refused}"
+    );
 }
 
 /// What the kill test seeds, and what must be there afterwards.
@@ -284,7 +357,11 @@ async fn a_connection_cut_anywhere_never_doubles_or_loses() {
     // What one whole run takes in bytes, divided into steps: some cuts fall into every phase.
     for round in 0..30 {
         client.batch_execute("drop table if exists lagoa_seeds, s, t").await.unwrap();
-        let proxy = Proxy::start(SERVER.port, 500 + round * 2_500 + i64::from(rand::random::<u16>() % 2_500)).await;
+        let proxy = Proxy::start(
+            SERVER.port,
+            500 + round * 2_500 + i64::from(rand::random::<u16>() % 2_500),
+        )
+        .await;
         let through = Target { port: proxy.port, ..target.clone() };
         let seed = killed();
         for _ in 0..5 {
@@ -292,7 +369,14 @@ async fn a_connection_cut_anywhere_never_doubles_or_loses() {
                 break;
             }
         }
-        assert!(seed.run(&target, Rule::Changed).await.unwrap().files.iter().all(|(_, outcome)| *outcome == Outcome::Skipped));
+        assert!(
+            seed.run(&target, Rule::Changed)
+                .await
+                .unwrap()
+                .files
+                .iter()
+                .all(|(_, outcome)| *outcome == Outcome::Skipped)
+        );
         cuts += i64::from(proxy.has_cut());
         rounds += 1;
         exact(&client).await;
@@ -335,7 +419,11 @@ async fn a_lost_answer_to_commit_is_looked_up() {
     let proxy = Proxy::losing(SERVER.port, b"COMMIT", Loses::Question).await;
     let through = Target { port: proxy.port, ..target.clone() };
     let error = fails(&seed, &through).await;
-    assert!(error.contains("the connection was lost") && error.contains("nothing of this file was applied"), "{error}");
+    assert!(
+        error.contains("the connection was lost")
+            && error.contains("nothing of this file was applied"),
+        "{error}"
+    );
     assert_eq!(number(&client, "select count(*) from t").await, 0);
     let proxy = Proxy::losing(SERVER.port, b"COMMIT", Loses::Answer).await;
     let through = Target { port: proxy.port, ..target.clone() };
@@ -353,7 +441,12 @@ async fn tls_is_checked_in_full() {
     let wrong_ca = Target { ca: Some(SERVER.root.join("other-ca.pem")), ..secure.clone() };
     let amazon = Target { ca: None, ..secure.clone() };
     let wrong_name = Target { host: "localhost".to_owned(), ..secure.clone() };
-    let plain = Target { host: "db.example.com".to_owned(), hostaddr: Some("192.0.2.1".parse().unwrap()), tls: Tls::Off, ..secure.clone() };
+    let plain = Target {
+        host: "db.example.com".to_owned(),
+        hostaddr: Some("192.0.2.1".parse().unwrap()),
+        tls: Tls::Off,
+        ..secure.clone()
+    };
     for (refused, expected) in [
         (wrong_ca, "UnknownIssuer"),
         (amazon, "UnknownIssuer"),
@@ -371,5 +464,8 @@ async fn a_wrong_password_is_said_without_it() {
     let (target, _client) = database(&SERVER, "password").await;
     let wrong = Target { password: "battery staple".into(), ..target };
     let error = fails(&seed().script("a.sql", "select 1;"), &wrong).await;
-    assert!(error.contains("password authentication failed") && !error.contains("staple"), "{error}");
+    assert!(
+        error.contains("password authentication failed") && !error.contains("staple"),
+        "{error}"
+    );
 }

@@ -7,13 +7,32 @@
 
 use jiff::Timestamp;
 
-use super::error::Why;
+use super::error::{SeedError, Why};
 use super::script::InDoubt;
 use super::{Decision, Rule, Standing, Unit};
 
 /// The table, and the version of its columns that this code writes.
 pub(super) const TABLE: &str = "lagoa_seeds";
 const VERSION: u32 = 1;
+
+/// The longest names that fit the table. A server that isn't strict would cut longer ones, and
+/// then never find them again.
+const LONGEST: [(&str, usize); 3] = [("stack", 64), ("seed", 128), ("file", 512)];
+
+/// Refuses names that don't fit.
+pub(super) fn check_names(stack: &str, seed: &str, units: &[Unit]) -> Result<(), SeedError> {
+    let files = units.iter().map(|unit| (unit.path.as_str(), LONGEST[2]));
+    for (name, (what, longest)) in
+        [(stack, LONGEST[0]), (seed, LONGEST[1])].into_iter().chain(files)
+    {
+        if name.chars().count() > longest {
+            let reason =
+                format!("the name of the {what} {name} is longer than {longest} characters");
+            return Err(SeedError::Ledger { reason });
+        }
+    }
+    Ok(())
+}
 
 /// A name for one run of one file.
 pub(super) fn run_id() -> String {
@@ -27,7 +46,8 @@ pub(super) fn mark() -> String {
 
 /// Refuses a ledger that this code doesn't know.
 pub(super) fn check_mark(found: &str) -> Result<(), String> {
-    let version = found.strip_prefix("lagoa seed ledger, version ").and_then(|rest| rest.parse::<u32>().ok());
+    let version =
+        found.strip_prefix("lagoa seed ledger, version ").and_then(|rest| rest.parse::<u32>().ok());
     match version {
         Some(VERSION) => Ok(()),
         Some(other) => Err(format!(
@@ -112,7 +132,8 @@ impl Entry<'_> {
 }
 
 /// The columns that [`Entry`] has values for, in its order.
-pub(super) const TEXTS: [&str; 7] = ["stack", "seed", "file", "digest", "state", "prefix", "run_id"];
+pub(super) const TEXTS: [&str; 7] =
+    ["stack", "seed", "file", "digest", "state", "prefix", "run_id"];
 pub(super) const NUMBERS: [&str; 4] = ["done", "statements", "rows_loaded", "duration_ms"];
 
 /// What the ledger says of a file.
@@ -122,13 +143,24 @@ pub(super) fn standing(row: Option<&Row>, unit: &Unit) -> Standing {
     match row.state {
         State::Done if row.digest == unit.digest => Standing::Done { at },
         State::Done => Standing::Changed { at, digest: row.digest.clone() },
-        State::Partial if unit.begins_with(row.done, &row.prefix) => Standing::Halfway { done: row.done, at },
-        State::Running if unit.begins_with(row.done + 1, &row.prefix) => match unit.steps.get(row.done) {
-            Some(step) if step.in_doubt == Some(InDoubt::Again) => Standing::Halfway { done: row.done, at },
-            Some(step) => Standing::InDoubt(Why::InDoubt { line: step.line, class: step.class.clone(), at }),
+        State::Partial if unit.begins_with(row.done, &row.prefix) => {
+            Standing::Halfway { done: row.done, at }
+        }
+        State::Running if unit.begins_with(row.done + 1, &row.prefix) => match unit
+            .steps
+            .get(row.done)
+        {
+            Some(step) if step.in_doubt == Some(InDoubt::Again) => {
+                Standing::Halfway { done: row.done, at }
+            }
+            Some(step) => {
+                Standing::InDoubt(Why::InDoubt { line: step.line, class: step.class.clone(), at })
+            }
             None => Standing::InDoubt(Why::EditedHalfway { done: row.done, at }),
         },
-        State::Partial | State::Running => Standing::InDoubt(Why::EditedHalfway { done: row.done, at }),
+        State::Partial | State::Running => {
+            Standing::InDoubt(Why::EditedHalfway { done: row.done, at })
+        }
     }
 }
 
@@ -161,7 +193,8 @@ pub(super) fn decide(
         (Standing::Changed { .. }, Rule::Once, Some(Decision::Rerun)) => run(0),
         (Standing::Changed { .. }, Rule::Once, Some(Decision::Accept)) => Verdict::Accept,
         (Standing::Changed { at, .. }, Rule::Once, None) => {
-            let destroys = unit.destructive.iter().map(|(line, what)| format!("{what} (line {line})"));
+            let destroys =
+                unit.destructive.iter().map(|(line, what)| format!("{what} (line {line})"));
             Verdict::Ask(Why::EditedAfterOnce { at, destroys: destroys.collect() })
         }
         (Standing::Halfway { done, .. }, ..) => {
@@ -195,7 +228,15 @@ mod tests {
 
     fn written(digest: &str, state: State, done: usize, prefix: &str) -> Row {
         let at = Timestamp::UNIX_EPOCH;
-        Row { file: "a.sql".into(), digest: digest.into(), state, done, prefix: prefix.into(), run: "r".into(), at }
+        Row {
+            file: "a.sql".into(),
+            digest: digest.into(),
+            state,
+            done,
+            prefix: prefix.into(),
+            run: "r".into(),
+            at,
+        }
     }
 
     const RUN: Verdict = Verdict::Run { from: 0, again: false };
@@ -204,7 +245,10 @@ mod tests {
     fn an_edited_once_file_asks() {
         let row = written("old", State::Done, 0, "");
         let unit = unit("new", &[]);
-        assert!(matches!(decide(Some(&row), &unit, Rule::Once, None), Verdict::Ask(Why::EditedAfterOnce { .. })));
+        assert!(matches!(
+            decide(Some(&row), &unit, Rule::Once, None),
+            Verdict::Ask(Why::EditedAfterOnce { .. })
+        ));
         assert_eq!(decide(Some(&row), &unit, Rule::Once, Some(Decision::Rerun)), RUN);
         assert_eq!(decide(Some(&row), &unit, Rule::Once, Some(Decision::Accept)), Verdict::Accept);
         assert_eq!(decide(Some(&row), &unit, Rule::Changed, None), RUN);
@@ -225,25 +269,40 @@ mod tests {
     fn a_run_that_was_cut_off_goes_on() {
         let unit = unit("d", &[("", None), ("c1", Some(InDoubt::Again)), ("c2", None)]);
         let partial = written("d", State::Partial, 1, "c1");
-        assert_eq!(decide(Some(&partial), &unit, Rule::Once, None), Verdict::Run { from: 1, again: false });
+        assert_eq!(
+            decide(Some(&partial), &unit, Rule::Once, None),
+            Verdict::Run { from: 1, again: false }
+        );
         let running = written("d", State::Running, 1, "c2");
-        assert_eq!(decide(Some(&running), &unit, Rule::Once, None), Verdict::Run { from: 1, again: true });
+        assert_eq!(
+            decide(Some(&running), &unit, Rule::Once, None),
+            Verdict::Run { from: 1, again: true }
+        );
     }
 
     #[test]
     fn doubt_asks_and_both_answers_end_it() {
         let unit = unit("d", &[("", Some(InDoubt::Ask)), ("c1", None), ("c2", None)]);
         let row = written("d", State::Running, 0, "c1");
-        assert!(matches!(decide(Some(&row), &unit, Rule::Changed, None), Verdict::Ask(Why::InDoubt { line: 7, .. })));
+        assert!(matches!(
+            decide(Some(&row), &unit, Rule::Changed, None),
+            Verdict::Ask(Why::InDoubt { line: 7, .. })
+        ));
         assert_eq!(decide(Some(&row), &unit, Rule::Changed, Some(Decision::Rerun)), RUN);
-        assert_eq!(decide(Some(&row), &unit, Rule::Changed, Some(Decision::Accept)), Verdict::Run { from: 1, again: false });
+        assert_eq!(
+            decide(Some(&row), &unit, Rule::Changed, Some(Decision::Accept)),
+            Verdict::Run { from: 1, again: false }
+        );
     }
 
     #[test]
     fn edits_to_what_ran_ask() {
         let unit = unit("d", &[("", None), ("other", None), ("c2", None)]);
         let row = written("d0", State::Partial, 1, "c1");
-        assert!(matches!(decide(Some(&row), &unit, Rule::Changed, None), Verdict::Ask(Why::EditedHalfway { done: 1, .. })));
+        assert!(matches!(
+            decide(Some(&row), &unit, Rule::Changed, None),
+            Verdict::Ask(Why::EditedHalfway { done: 1, .. })
+        ));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use futures::SinkExt;
 use tokio_postgres::error::DbError;
 
 use super::error::{Place, SeedError, SeedProblem};
-use super::postgres::{File, Stopped, message};
+use super::postgres::{File, NOTHING_APPLIED, Stopped, message};
 use super::postgres_script::Script;
 use super::postgres_session::{Failure, text};
 use super::table::{self, Rows};
@@ -19,7 +19,7 @@ const CHUNK: usize = 128 * 1024;
 
 /// Loads the CSV file of a unit.
 pub(super) async fn load(file: &File<'_>, load: &Load, watch: Watch<'_>) -> Result<u64, Stopped> {
-    let rows = Rows::open(file.job.root, &file.unit.path, load).map_err(|problem| bad(problem, file))?;
+    let rows = Rows::open(file.job.root, &file.unit.path, load).map_err(bad)?;
     let place = Destination::find(file, load, rows.columns.as_deref()).await?;
     let (into, after) = place.plan(load);
     for sql in &into.before {
@@ -28,7 +28,12 @@ pub(super) async fn load(file: &File<'_>, load: &Load, watch: Watch<'_>) -> Resu
     let (sent, stored) = copy_rows(file, load, rows, &into.copy, watch).await?;
     check_count(file, sent, stored)?;
     if let Some(merge) = after {
-        let merged = file.session.client.simple_query(&merge.sql).await.map_err(|error| refused(file, error.into()))?;
+        let merged = file
+            .session
+            .client
+            .simple_query(&merge.sql)
+            .await
+            .map_err(|error| refused(file, error.into()))?;
         let merged = merged.iter().find_map(|answer| match answer {
             tokio_postgres::SimpleQueryMessage::CommandComplete(count) => Some(*count),
             _ => None,
@@ -61,7 +66,11 @@ struct Merge {
 impl Destination {
     /// Names in a stack or in a header are looked up as they are, and then without regard to
     /// case, as SQL would.
-    async fn find(file: &File<'_>, load: &Load, columns: Option<&[String]>) -> Result<Self, Stopped> {
+    async fn find(
+        file: &File<'_>,
+        load: &Load,
+        columns: Option<&[String]>,
+    ) -> Result<Self, Stopped> {
         let quoted: Vec<String> = load.table.split('.').map(quote).collect();
         let exact = text(&quoted.join("."));
         let folded = text(&quoted.join(".").to_lowercase());
@@ -72,14 +81,23 @@ impl Destination {
         );
         let found = file.session.rows(&sql).await?;
         let Some(first) = found.first() else {
-            return Err(problem(file, format!("there is no table {}", load.table), "create it in a script that runs before"));
+            return Err(problem(
+                file,
+                format!("there is no table {}", load.table),
+                "create it in a script that runs before",
+            ));
         };
         let known: Vec<&str> = found.iter().map(|row| row[1].as_str()).collect();
         let resolve = |name: &String| {
             let exact = known.iter().find(|known| *known == name);
-            let column = exact.or_else(|| known.iter().find(|known| known.eq_ignore_ascii_case(name)));
+            let column =
+                exact.or_else(|| known.iter().find(|known| known.eq_ignore_ascii_case(name)));
             column.map(|column| quote(column)).ok_or_else(|| {
-                problem(file, format!("the table {} has no column {name}", load.table), &format!("it has {}", known.join(", ")))
+                problem(
+                    file,
+                    format!("the table {} has no column {name}", load.table),
+                    &format!("it has {}", known.join(", ")),
+                )
             })
         };
         let key = match &load.mode {
@@ -97,7 +115,9 @@ impl Destination {
         let copy = |table: &str| format!("COPY {table}{bracketed} FROM STDIN");
         match &load.mode {
             Mode::Insert | Mode::Append => (Into { before: Vec::new(), copy: copy(table) }, None),
-            Mode::Replace => (Into { before: vec![format!("DELETE FROM {table}")], copy: copy(table) }, None),
+            Mode::Replace => {
+                (Into { before: vec![format!("DELETE FROM {table}")], copy: copy(table) }, None)
+            }
             Mode::Upsert { .. } => {
                 let list = list.unwrap_or_else(|| "*".to_owned());
                 let staging = "pg_temp.lagoa_staging";
@@ -138,7 +158,7 @@ async fn copy_rows(
     let mut sent = 0;
     let mut chunk = Vec::with_capacity(CHUNK + 4096);
     loop {
-        let row = rows.next().map_err(|problem| bad(*problem, file))?;
+        let row = rows.next().map_err(|problem| bad(*problem))?;
         if let Some(record) = row {
             table::encode(record, &load.null, &mut chunk);
             sent += 1;
@@ -156,7 +176,8 @@ async fn copy_rows(
             break;
         }
     }
-    let stored = sink.as_mut().finish().await.map_err(|error| copy_error(file, load, error.into()))?;
+    let stored =
+        sink.as_mut().finish().await.map_err(|error| copy_error(file, load, error.into()))?;
     Ok((sent, stored))
 }
 
@@ -192,11 +213,9 @@ pub(super) async fn block(
     let sent = lines.lines().count() as u64;
     if counted && sent != stored {
         let message = format!("this block has {sent} rows, and the server stored {stored}");
-        let problem = script.source.problem(range.start, message, "look for a trigger or rule on the table");
-        return Err(Stopped::By(Failure::Said(SeedError::Refused {
-            problem: Box::new(problem),
-            after: "nothing of this file was applied".to_owned(),
-        })));
+        let problem =
+            script.source.problem(range.start, message, "look for a trigger or rule on the table");
+        return Err(bad(problem));
     }
     Ok(stored)
 }
@@ -244,17 +263,19 @@ fn server_problem(file: &File<'_>, refusal: Box<DbError>, place: Option<Place>) 
 }
 
 fn problem(file: &File<'_>, message: String, remedy: &str) -> Stopped {
-    let problem = SeedProblem { path: file.unit.path.clone(), place: None, message, remedy: remedy.to_owned() };
-    Stopped::By(Failure::Said(SeedError::Refused {
-        problem: Box::new(problem),
-        after: "nothing of this file was applied".to_owned(),
-    }))
+    bad(SeedProblem {
+        path: file.unit.path.clone(),
+        place: None,
+        message,
+        remedy: remedy.to_owned(),
+    })
 }
 
-fn bad(problem: SeedProblem, _: &File<'_>) -> Stopped {
+/// Something wrong that lagoa itself has found while rows were on their way.
+fn bad(problem: SeedProblem) -> Stopped {
     Stopped::By(Failure::Said(SeedError::Refused {
         problem: Box::new(problem),
-        after: "nothing of this file was applied".to_owned(),
+        after: NOTHING_APPLIED.to_owned(),
     }))
 }
 

@@ -71,21 +71,30 @@ async fn one(
 
 fn entry(file: &File<'_>, state: State, done: usize, rows: u64) -> String {
     let milliseconds = file.started.elapsed().as_millis();
-    write(file.job.seeding, &Entry { unit: file.unit, state, done, rows, run: &file.run, milliseconds })
+    write(
+        file.job.seeding,
+        &Entry { unit: file.unit, state, done, rows, run: &file.run, milliseconds },
+    )
 }
 
 fn error(file: &File<'_>, index: usize, statement: &Statement, stopped: Stopped) -> SeedError {
     let path = file.unit.path.clone();
     let after = match index {
         0 => "no statement of this file was applied".to_owned(),
-        _ => format!("the {index} statements before it are applied, and the next run goes on from here"),
+        _ => format!(
+            "the {index} statements before it are applied, and the next run goes on from here"
+        ),
     };
     match stopped {
         Stopped::At(_, problem) => SeedError::Refused { problem, after },
         Stopped::By(Failure::Server(refusal)) => file.said(&message(&refusal), &after),
         Stopped::By(Failure::Said(error)) => error,
         Stopped::By(Failure::Lost(reason)) => {
-            let after = format!("it was at statement {} ({}); run it again, and the ledger tells how far it got", index + 1, statement.class);
+            let after = format!(
+                "it was at statement {} ({}); run it again, and the ledger tells how far it got",
+                index + 1,
+                statement.class
+            );
             SeedError::Lost { path, reason, after }
         }
     }

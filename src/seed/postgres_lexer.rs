@@ -66,8 +66,12 @@ impl<'a> Lexer<'a> {
             (b')', _) => (Kind::Close, at + 1),
             (b'\\', _) => (Kind::Backslash, at + 1),
             (byte, _) if is_space(byte) => (Kind::Space, self.run(at, is_space)),
-            (byte, _) if starts_word(byte) => (Kind::Word, self.run(at, |b| starts_word(b) || b.is_ascii_digit() || b == b'$')),
-            (byte, _) if byte.is_ascii_digit() => (Kind::Symbol, self.run(at, |b| b.is_ascii_alphanumeric() || b == b'_')),
+            (byte, _) if starts_word(byte) => {
+                (Kind::Word, self.run(at, |b| starts_word(b) || b.is_ascii_digit() || b == b'$'))
+            }
+            (byte, _) if byte.is_ascii_digit() => {
+                (Kind::Symbol, self.run(at, |b| b.is_ascii_alphanumeric() || b == b'_'))
+            }
             _ => (Kind::Symbol, at + 1),
         }
     }
@@ -171,8 +175,14 @@ mod tests {
     #[test]
     fn quotes_hide_semicolons() {
         for text in [
-            "'a;''b'", "\"a;\"\"b\"", "E'a\\';b'", "e'a'\n  'b\\';c'", "$$a;b$$", "$q$a;$$;$q$",
-            "$_é1$;$_é1$", "U&'d\\0061;'",
+            "'a;''b'",
+            "\"a;\"\"b\"",
+            "E'a\\';b'",
+            "e'a'\n  'b\\';c'",
+            "$$a;b$$",
+            "$q$a;$$;$q$",
+            "$_é1$;$_é1$",
+            "U&'d\\0061;'",
         ] {
             assert!(!kinds(text).iter().any(|(kind, _)| *kind == Kind::Semicolon), "{text}");
         }
@@ -185,10 +195,10 @@ mod tests {
 
     #[test]
     fn comments_nest() {
-        assert_eq!(kinds("/* a /* ; */ ; */;"), [
-            (Kind::Comment, "/* a /* ; */ ; */"),
-            (Kind::Semicolon, ";")
-        ]);
+        assert_eq!(
+            kinds("/* a /* ; */ ; */;"),
+            [(Kind::Comment, "/* a /* ; */ ; */"), (Kind::Semicolon, ";")]
+        );
     }
 
     #[test]
@@ -199,7 +209,12 @@ mod tests {
 
     #[test]
     fn what_never_ends_is_named() {
-        for (text, what) in [("'a", "string"), ("/* /* */", "comment"), ("$a$ $b$", "dollar-quoted string"), ("\"x", "quoted name")] {
+        for (text, what) in [
+            ("'a", "string"),
+            ("/* /* */", "comment"),
+            ("$a$ $b$", "dollar-quoted string"),
+            ("\"x", "quoted name"),
+        ] {
             assert_eq!(kinds(text)[0].0, Kind::Unended(what), "{text}");
         }
     }

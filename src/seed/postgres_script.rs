@@ -38,8 +38,10 @@ pub(super) enum Part {
 impl Script {
     /// Where the statement starts that comes after so many completed ones of a range.
     pub(super) fn start_of(&self, statements: Range<usize>, completed: usize) -> usize {
-        let counted = self.statements[statements.clone()].iter().filter(|statement| statement.nature != Nature::Skipped);
-        let failed = counted.clone().nth(completed).or_else(|| counted.last());
+        let mut counted = self.statements[statements.clone()]
+            .iter()
+            .filter(|statement| statement.nature != Nature::Skipped);
+        let failed = counted.clone().nth(completed).or_else(|| counted.next_back());
         failed.map_or(0, |statement| statement.range.start)
     }
 }
@@ -52,7 +54,8 @@ pub(super) fn parse(
 ) -> (Script, Vec<SeedProblem>) {
     let kept = kept(&text);
     let (source, problems) = source::fill(path, text, with, &kept);
-    let transactional = !source.original.lines().any(|line| line.trim().eq_ignore_ascii_case(OPT_OUT));
+    let transactional =
+        !source.original.lines().any(|line| line.trim().eq_ignore_ascii_case(OPT_OUT));
     let script = Script { source, statements: Vec::new(), parts: Vec::new(), transactional };
     let mut reader = Reader { script, problems, sent: 0, first: 0 };
     reader.read();
@@ -130,7 +133,9 @@ impl Scan {
 
     fn word(&mut self, word: &str) {
         if self.creates_routine() {
-            if word.eq_ignore_ascii_case("begin") || (self.blocks > 0 && word.eq_ignore_ascii_case("case")) {
+            if word.eq_ignore_ascii_case("begin")
+                || (self.blocks > 0 && word.eq_ignore_ascii_case("case"))
+            {
                 self.blocks += 1;
             } else if word.eq_ignore_ascii_case("end") {
                 self.blocks = self.blocks.saturating_sub(1);
@@ -143,7 +148,11 @@ impl Scan {
 
     fn creates_routine(&self) -> bool {
         let words: Vec<&str> = self.words.iter().map(String::as_str).take(4).collect();
-        matches!(words[..], ["create", "function" | "procedure", ..] | ["create", "or", "replace", "function" | "procedure"])
+        matches!(
+            words[..],
+            ["create", "function" | "procedure", ..]
+                | ["create", "or", "replace", "function" | "procedure"]
+        )
     }
 
     fn copies_from_stdin(&self) -> bool {
@@ -210,7 +219,9 @@ impl Reader {
         let command = match word(0) {
             "rollback" | "abort" | "savepoint" | "release" => word(0),
             "prepare" if word(1) == "transaction" => "prepare transaction",
-            "copy" if words.windows(2).any(|pair| pair[0] == "to" && pair[1] == "stdout") => "copy … to stdout",
+            "copy" if words.windows(2).any(|pair| pair[0] == "to" && pair[1] == "stdout") => {
+                "copy … to stdout"
+            }
             _ => return,
         };
         let message = format!("`{}` can't be part of a seed", command.to_uppercase());
@@ -236,10 +247,18 @@ impl Reader {
         let index = self.script.statements.len() - 1;
         let range = self.script.statements[index].range.clone();
         if !data.ended {
-            self.problem(range.start, "the data of this COPY never ends", "end it with a line that holds only \\.");
+            self.problem(
+                range.start,
+                "the data of this COPY never ends",
+                "end it with a line that holds only \\.",
+            );
         }
         if !self.script.transactional {
-            self.problem(range.start, "a COPY block can't be in a file without transaction", "move it to a file of its own");
+            self.problem(
+                range.start,
+                "a COPY block can't be in a file without transaction",
+                "move it to a file of its own",
+            );
         }
         self.part_before(range.start, index);
         let options = text[range].to_lowercase();
@@ -283,11 +302,18 @@ impl Reader {
         for statement in &self.script.statements {
             let own = opens(statement) || closes(statement);
             if own && statement.nature != Nature::Skipped {
-                found.push((statement.range.start, "a seed can't begin or commit transactions in the middle of a file",
-                    "take BEGIN and COMMIT out; the whole file is one transaction"));
-            } else if self.script.transactional && matches!(statement.nature, Nature::Journaled(_)) {
-                found.push((statement.range.start, "this statement can't run in a transaction",
-                    "move it to a file of its own with the line `-- seed: no-transaction`"));
+                found.push((
+                    statement.range.start,
+                    "a seed can't begin or commit transactions in the middle of a file",
+                    "take BEGIN and COMMIT out; the whole file is one transaction",
+                ));
+            } else if self.script.transactional && matches!(statement.nature, Nature::Journaled(_))
+            {
+                found.push((
+                    statement.range.start,
+                    "this statement can't run in a transaction",
+                    "move it to a file of its own with the line `-- seed: no-transaction`",
+                ));
             }
         }
         for (at, message, remedy) in found {
@@ -314,10 +340,14 @@ fn nature(words: &Words) -> Nature {
     let concurrently = words.iter().take(4).any(|word| word == "concurrently");
     match (word(0), word(1)) {
         ("set" | "reset", _) => Nature::Session,
-        ("vacuum", _) | ("alter", "system") | ("reindex", "database" | "system") => Nature::Journaled(InDoubt::Again),
+        ("vacuum", _) | ("alter", "system") | ("reindex", "database" | "system") => {
+            Nature::Journaled(InDoubt::Again)
+        }
         ("reindex", _) if concurrently => Nature::Journaled(InDoubt::Again),
         ("cluster", "") => Nature::Journaled(InDoubt::Again),
-        ("create" | "drop", "database" | "tablespace" | "subscription") => Nature::Journaled(InDoubt::Ask),
+        ("create" | "drop", "database" | "tablespace" | "subscription") => {
+            Nature::Journaled(InDoubt::Ask)
+        }
         // An interrupted build leaves an invalid index under the name: only a person can tell.
         ("create" | "drop", _) if concurrently => Nature::Journaled(InDoubt::Ask),
         _ => Nature::Plain,
@@ -328,7 +358,8 @@ fn nature(words: &Words) -> Nature {
 fn writes_inside(text: &str) -> bool {
     Lexer::new(text, 0).any(|token| {
         let word = &text[token.range];
-        token.kind == Kind::Word && (word.eq_ignore_ascii_case("delete") || word.eq_ignore_ascii_case("update"))
+        token.kind == Kind::Word
+            && (word.eq_ignore_ascii_case("delete") || word.eq_ignore_ascii_case("update"))
     })
 }
 
@@ -349,7 +380,11 @@ mod tests {
 
     fn statements(text: &str) -> Vec<String> {
         let script = good(text);
-        script.statements.iter().map(|statement| script.source.text[statement.range.clone()].to_owned()).collect()
+        script
+            .statements
+            .iter()
+            .map(|statement| script.source.text[statement.range.clone()].to_owned())
+            .collect()
     }
 
     fn message(text: &str) -> String {
@@ -385,13 +420,22 @@ mod tests {
 
     #[test]
     fn a_dump_becomes_parts() {
-        let script = good("\\restrict abc\nCREATE TABLE t (a int);\nCOPY public.t (a) FROM stdin;\n1\n${no}\n\\.\n\nCREATE INDEX ON t (a);\n\\unrestrict abc\n");
+        let script = good(
+            "\\restrict abc\nCREATE TABLE t (a int);\nCOPY public.t (a) FROM stdin;\n1\n${no}\n\\.\n\nCREATE INDEX ON t (a);\n\\unrestrict abc\n",
+        );
         let text = &script.source.text;
         assert_eq!(script.parts.len(), 3);
-        let Part::Copy { statement, data, counted } = &script.parts[1] else { panic!("{:?}", script.parts) };
+        let Part::Copy { statement, data, counted } = &script.parts[1] else {
+            panic!("{:?}", script.parts)
+        };
         assert_eq!((&text[data.clone()], *statement, *counted), ("1\n${no}\n", 1, true));
-        let Part::Sql { text: range, statements } = &script.parts[2] else { panic!("{:?}", script.parts) };
-        assert_eq!((text[range.clone()].trim(), statements.clone()), ("CREATE INDEX ON t (a);", 2..3));
+        let Part::Sql { text: range, statements } = &script.parts[2] else {
+            panic!("{:?}", script.parts)
+        };
+        assert_eq!(
+            (text[range.clone()].trim(), statements.clone()),
+            ("CREATE INDEX ON t (a);", 2..3)
+        );
     }
 
     #[test]
@@ -415,7 +459,12 @@ mod tests {
 
     #[test]
     fn what_has_no_transaction_needs_the_comment() {
-        for text in ["create database d;", "vacuum full t;", "create unique index concurrently i on t (a);", "alter system set x = 1;"] {
+        for text in [
+            "create database d;",
+            "vacuum full t;",
+            "create unique index concurrently i on t (a);",
+            "alter system set x = 1;",
+        ] {
             assert!(message(text).contains("can't run in a transaction"), "{text}");
             assert!(!good(&format!("-- seed: no-transaction\n{text}")).transactional);
         }
@@ -424,17 +473,31 @@ mod tests {
     #[test]
     fn destruction_is_seen() {
         let destroys = |text: &str| good(text).statements[0].destroys;
-        for text in ["drop table t;", "TRUNCATE t;", "delete from t;", "update t set a = 1;", "alter table t drop column a;", "with x as (delete from t returning *) select * from x;"] {
+        for text in [
+            "drop table t;",
+            "TRUNCATE t;",
+            "delete from t;",
+            "update t set a = 1;",
+            "alter table t drop column a;",
+            "with x as (delete from t returning *) select * from x;",
+        ] {
             assert!(destroys(text), "{text}");
         }
-        for text in ["insert into t values ('drop') on conflict (a) do update set a = 1;", "comment on table t is 'drop';", "create or replace view v as select 1;"] {
+        for text in [
+            "insert into t values ('drop') on conflict (a) do update set a = 1;",
+            "comment on table t is 'drop';",
+            "create or replace view v as select 1;",
+        ] {
             assert!(!destroys(text), "{text}");
         }
     }
 
     #[test]
     fn what_never_ends_has_a_place() {
-        assert!(message("select 1;\n  select 'a;\n").starts_with("a.sql:2:10: this string is never closed"));
+        assert!(
+            message("select 1;\n  select 'a;\n")
+                .starts_with("a.sql:2:10: this string is never closed")
+        );
     }
 
     proptest! {

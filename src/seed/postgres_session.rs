@@ -62,7 +62,9 @@ impl Failure {
     pub(super) fn of_ledger(self) -> SeedError {
         match self {
             Self::Said(error) => error,
-            Self::Lost(reason) => SeedError::Ledger { reason: format!("the connection was lost ({reason})") },
+            Self::Lost(reason) => {
+                SeedError::Ledger { reason: format!("the connection was lost ({reason})") }
+            }
             Self::Server(refusal) => {
                 let hint = match *refusal.code() {
                     SqlState::INSUFFICIENT_PRIVILEGE => {
@@ -151,7 +153,11 @@ impl Session {
 
     /// Takes the lock of a seed. Polls: a session that waits inside the server holds a snapshot,
     /// which stops CREATE INDEX CONCURRENTLY for ever.
-    pub(super) async fn lock(&self, seeding: &Seeding<'_>, watch: Watch<'_>) -> Result<(), SeedError> {
+    pub(super) async fn lock(
+        &self,
+        seeding: &Seeding<'_>,
+        watch: Watch<'_>,
+    ) -> Result<(), SeedError> {
         let key = seeding.lock_key().cast_signed();
         let take = format!("SELECT pg_catalog.pg_try_advisory_lock({key})");
         let started = Instant::now();
@@ -166,7 +172,11 @@ impl Session {
             if over || said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
                 let holder = self.holder(key.cast_unsigned()).await;
                 if over {
-                    return Err(SeedError::Locked { seed: seeding.name(), seconds: waited.as_secs(), holder });
+                    return Err(SeedError::Locked {
+                        seed: seeding.name(),
+                        seconds: waited.as_secs(),
+                        holder,
+                    });
                 }
                 watch(Progress::Waiting { holder, waited });
                 said = Some(Instant::now());
@@ -244,7 +254,10 @@ impl Session {
                 Err(Failure::Server(refusal))
                     if matches!(
                         *refusal.code(),
-                        SqlState::UNIQUE_VIOLATION | SqlState::DUPLICATE_TABLE | SqlState::DUPLICATE_OBJECT | SqlState::T_R_SERIALIZATION_FAILURE
+                        SqlState::UNIQUE_VIOLATION
+                            | SqlState::DUPLICATE_TABLE
+                            | SqlState::DUPLICATE_OBJECT
+                            | SqlState::T_R_SERIALIZATION_FAILURE
                     ) => {}
                 Err(Failure::Server(refusal)) if refusal.message().contains("concurrently") => {}
                 other => return other,
@@ -261,7 +274,8 @@ pub(super) fn write(seeding: &Seeding<'_>, entry: &Entry<'_>) -> String {
     let texts = [seeding.stack, seeding.seed].into_iter().chain(entry.texts()).map(text);
     let numbers = entry.numbers().into_iter().map(|number| number.to_string());
     let values: Vec<String> = texts.chain(numbers).collect();
-    let updates: Vec<String> = columns[3..].iter().map(|name| format!("{name} = excluded.{name}")).collect();
+    let updates: Vec<String> =
+        columns[3..].iter().map(|name| format!("{name} = excluded.{name}")).collect();
     format!(
         "INSERT INTO public.{TABLE} ({}, run_at) VALUES ({}, pg_catalog.clock_timestamp()) \
          ON CONFLICT (stack, seed, file) DO UPDATE SET {}, run_at = excluded.run_at",
@@ -316,10 +330,15 @@ async fn connect(seeding: &Seeding<'_>) -> Result<Session, Refusal> {
 /// Whether trying again may help: nobody answers yet, or the server is starting.
 fn refusal(seeding: &Seeding<'_>, error: &tokio_postgres::Error) -> Refusal {
     let text = reason(error);
-    let io = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let io =
+        error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
     let unreachable = matches!(
         io,
-        Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::TimedOut)
+        Some(
+            io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::TimedOut
+        )
     );
     let starting = [SqlState::CANNOT_CONNECT_NOW, SqlState::TOO_MANY_CONNECTIONS];
     if unreachable || error.code().is_some_and(|code| starting.contains(code)) {

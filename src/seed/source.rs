@@ -202,7 +202,11 @@ impl Source {
         };
         SeedProblem {
             path: self.path.clone(),
-            place: Some(place(&self.original, at, self.newlines.partition_point(|newline| *newline < at))),
+            place: Some(place(
+                &self.original,
+                at,
+                self.newlines.partition_point(|newline| *newline < at),
+            )),
             message: format!("${{{name}}} has no value"),
             remedy,
         }
@@ -245,7 +249,8 @@ mod tests {
 
     #[test]
     fn places_are_those_of_the_file_before_filling() {
-        let (source, _) = fill("a.sql", "a ${x} b\nç ${x} d".into(), &with(&[("x", "1\n2\n3")]), &[]);
+        let (source, _) =
+            fill("a.sql", "a ${x} b\nç ${x} d".into(), &with(&[("x", "1\n2\n3")]), &[]);
         let at = source.text.find('d').unwrap();
         let place = source.place(at);
         assert_eq!((place.line, place.column, place.text.as_str()), (2, 8, "ç ${x} d"));
@@ -254,7 +259,12 @@ mod tests {
 
     #[test]
     fn a_kept_range_is_left_alone() {
-        let (source, problems) = fill("a.sql", "$t${x}$t$ ${x}".into(), &with(&[("x", "1")]), &[0..3]);
+        let (source, problems) = fill(
+            "a.sql",
+            "$t${x}$t$ ${x}".into(),
+            &with(&[("x", "1")]),
+            std::slice::from_ref(&(0..3)),
+        );
         assert!(problems.is_empty());
         assert_eq!(source.text, "$t${x}$t$ 1");
     }

@@ -93,7 +93,12 @@ impl Rows {
     fn read_header(&mut self) -> Result<(), SeedProblem> {
         self.width = None;
         let Some(record) = self.next().map_err(|problem| *problem)? else {
-            return Err(problem(&self.path, None, "the file is empty, without even a header", "say `header: false` if it has none"));
+            return Err(problem(
+                &self.path,
+                None,
+                "the file is empty, without even a header",
+                "say `header: false` if it has none",
+            ));
         };
         let header: Vec<String> =
             record.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
@@ -104,16 +109,25 @@ impl Rows {
 
     fn header_problems(&self, load: &Load) -> Vec<SeedProblem> {
         let mut problems = Vec::new();
-        let mut say = |message: String, remedy: &str| problems.push(problem(&self.path, None, message, remedy));
+        let mut say = |message: String, remedy: &str| {
+            problems.push(problem(&self.path, None, message, remedy))
+        };
         if !load.delimiter.is_ascii() {
-            say(format!("the delimiter {:?} is not an ASCII character", load.delimiter), "use a comma, a semicolon, a tab or a bar");
+            say(
+                format!("the delimiter {:?} is not an ASCII character", load.delimiter),
+                "use a comma, a semicolon, a tab or a bar",
+            );
         }
         if let (Some(header), Some(columns)) = (&self.header, &load.columns) {
             let same = header.len() == columns.len()
                 && header.iter().zip(columns).all(|(one, other)| one.eq_ignore_ascii_case(other));
             if !same {
                 say(
-                    format!("the header is {}, but the stack says {}", header.join(", "), columns.join(", ")),
+                    format!(
+                        "the header is {}, but the stack says {}",
+                        header.join(", "),
+                        columns.join(", ")
+                    ),
                     "make them the same, in the same order, or leave `columns` out",
                 );
             }
@@ -121,17 +135,26 @@ impl Rows {
         let columns = self.columns.as_deref().unwrap_or_default();
         for (index, column) in columns.iter().enumerate() {
             if column.is_empty() {
-                say(format!("column {} has no name", index + 1), "name it in the header or under `columns`");
+                say(
+                    format!("column {} has no name", index + 1),
+                    "name it in the header or under `columns`",
+                );
             } else if columns[..index].contains(column) {
                 say(format!("the column {column} is there twice"), "");
             }
         }
         if let Mode::Upsert { key } = &load.mode {
             for missing in key.iter().filter(|name| !columns.contains(name)) {
-                say(format!("the key column {missing} is not in the file"), "the key must be among the columns");
+                say(
+                    format!("the key column {missing} is not in the file"),
+                    "the key must be among the columns",
+                );
             }
             if key.is_empty() {
-                say("`upsert` has no key".to_owned(), "name the columns of the primary key or of a unique index");
+                say(
+                    "`upsert` has no key".to_owned(),
+                    "name the columns of the primary key or of a unique index",
+                );
             }
         }
         problems
@@ -152,7 +175,11 @@ impl Rows {
         let opened = self.quotes.open_at_end.swap(0, Ordering::Relaxed);
         if opened > 0 {
             self.ended = true;
-            return Err(self.bad(opened, "a quote is opened here and never closed, so the rest of the file is inside it".to_owned()));
+            return Err(self.bad(
+                opened,
+                "a quote is opened here and never closed, so the rest of the file is inside it"
+                    .to_owned(),
+            ));
         }
         let width = *self.width.get_or_insert(self.record.len());
         if self.record.len() != width {
@@ -182,7 +209,12 @@ impl Rows {
     }
 }
 
-fn problem(path: &str, place: Option<Place>, message: impl Into<String>, remedy: &str) -> SeedProblem {
+fn problem(
+    path: &str,
+    place: Option<Place>,
+    message: impl Into<String>,
+    remedy: &str,
+) -> SeedProblem {
     SeedProblem { path: path.to_owned(), place, message: message.into(), remedy: remedy.to_owned() }
 }
 
@@ -314,12 +346,17 @@ mod tests {
     }
 
     fn lines(result: Result<Table, Vec<SeedProblem>>) -> Vec<usize> {
-        result.unwrap_err().iter().filter_map(|problem| problem.place.as_ref().map(|place| place.line)).collect()
+        result
+            .unwrap_err()
+            .iter()
+            .filter_map(|problem| problem.place.as_ref().map(|place| place.line))
+            .collect()
     }
 
     #[test]
     fn counts_rows_and_columns() {
-        let table = check("a.csv", b"\xef\xbb\xbfid,name\r\n1,\"a,\nb\"\r\n2,\r\n", &load()).unwrap();
+        let table =
+            check("a.csv", b"\xef\xbb\xbfid,name\r\n1,\"a,\nb\"\r\n2,\r\n", &load()).unwrap();
         assert_eq!((table.rows, table.width), (2, 2));
         assert_eq!(table.columns.unwrap(), ["id", "name"]);
     }
@@ -342,9 +379,15 @@ mod tests {
         let mut load = load();
         load.columns = Some(vec!["id".into(), "title".into()]);
         let problems = check("d.csv", b"id,name\n1,a\n", &load).unwrap_err();
-        assert!(problems[0].message.contains("the header is id, name, but the stack says id, title"));
+        assert!(
+            problems[0].message.contains("the header is id, name, but the stack says id, title")
+        );
         load.mode = Mode::Upsert { key: vec!["no".into()] };
-        assert!(check("d.csv", b"id,title\n1,a\n", &load).unwrap_err()[0].message.contains("key column no"));
+        assert!(
+            check("d.csv", b"id,title\n1,a\n", &load).unwrap_err()[0]
+                .message
+                .contains("key column no")
+        );
     }
 
     #[test]

@@ -17,7 +17,10 @@ const RDS_CA: &[u8] = include_bytes!("rds-ca.pem");
 pub(super) fn check(target: &Target) -> Result<(), SeedError> {
     let near = match target.hostaddr {
         Some(address) => address.is_loopback(),
-        None => target.host == "localhost" || target.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()),
+        None => {
+            target.host == "localhost"
+                || target.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        }
     };
     if target.tls == Tls::Off && !near {
         return Err(SeedError::Plaintext { host: target.host.clone() });
@@ -48,7 +51,10 @@ fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
 /// The configuration for a connection that checks certificate and host name.
 pub(super) fn config(target: &Target) -> Result<ClientConfig, SeedError> {
     let wrong = |reason: String| SeedError::Ca {
-        path: target.ca.as_ref().map_or_else(|| "the bundle of Amazon RDS".into(), |path| path.display().to_string()),
+        path: target
+            .ca
+            .as_ref()
+            .map_or_else(|| "the bundle of Amazon RDS".into(), |path| path.display().to_string()),
         reason,
     };
     let roots = roots(&trusted(target)?).map_err(wrong)?;

@@ -173,7 +173,8 @@ fn file_digest(root: &Path, unit: &Unit) -> Result<(String, u64), SeedProblem> {
 /// Refuses files that aren't those that were examined.
 pub(super) fn check_unchanged(root: &Path, units: &[Unit]) -> Result<(), SeedError> {
     for unit in units {
-        let (digest, _) = file_digest(root, unit).map_err(|problem| SeedError::Files(vec![problem]))?;
+        let (digest, _) =
+            file_digest(root, unit).map_err(|problem| SeedError::Files(vec![problem]))?;
         if digest != unit.digest {
             return Err(SeedError::ChangedSincePlan { path: unit.path.clone() });
         }
@@ -185,7 +186,9 @@ pub(super) fn check_unchanged(root: &Path, units: &[Unit]) -> Result<(), SeedErr
 pub(super) fn check_append(units: &[Unit], rule: Rule) -> Result<(), SeedError> {
     let appends = |unit: &&Unit| matches!(&unit.work, Work::Csv(load) if load.mode == Mode::Append);
     match units.iter().find(appends) {
-        Some(unit) if rule != Rule::Once => Err(SeedError::AppendNeedsOnce { path: unit.path.clone() }),
+        Some(unit) if rule != Rule::Once => {
+            Err(SeedError::AppendNeedsOnce { path: unit.path.clone() })
+        }
         _ => Ok(()),
     }
 }

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use lagoa::seed::{Decision, Engine, Load, Report, Rule, SeedError, Seeding, Target, Unit, Work, examine};
+use lagoa::seed::{
+    Decision, Engine, Load, Report, Rule, SeedError, Seeding, Target, Unit, Work, examine,
+};
 
 /// A seed of some files, in a folder that goes away with it.
 pub struct Seed {
@@ -49,7 +51,8 @@ impl Seed {
 
     pub fn units(&self) -> Vec<Unit> {
         let examine = |(path, work): &(String, Work)| {
-            examine(&self.root, path, self.engine, work, &BTreeMap::new()).unwrap_or_else(|problems| panic!("{problems:?}"))
+            examine(&self.root, path, self.engine, work, &BTreeMap::new())
+                .unwrap_or_else(|problems| panic!("{problems:?}"))
         };
         self.files.iter().map(examine).collect()
     }

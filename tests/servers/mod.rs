@@ -120,7 +120,8 @@ fn free_port() -> u16 {
 /// Runs a command to its end, and shows what it said if it fails.
 fn succeed(command: &mut Command) {
     let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned()
+        + &String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{command:?} failed: {said}");
 }
 
@@ -145,7 +146,9 @@ fn certificates(root: &Path) {
     }
     run(&format!("req {key} -subj /CN={NAME} -keyout server.key -out server.csr"));
     fs::write(root.join("names"), format!("subjectAltName=DNS:{NAME}\n")).unwrap();
-    run("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem");
+    run(
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem",
+    );
     fs::set_permissions(root.join("server.key"), fs::Permissions::from_mode(0o600)).unwrap();
     for file in ["server.key", "server.pem", "ca.pem"] {
         give(&root.join(file));

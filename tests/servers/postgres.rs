@@ -6,7 +6,10 @@ use lagoa::seed::Target;
 use secrecy::ExposeSecret;
 use tokio_postgres::{Client, NoTls};
 
-use super::{PASSWORD, Server, USER, certificates, directory, free_port, give, keep, program, succeed, unprivileged, until};
+use super::{
+    PASSWORD, Server, USER, certificates, directory, free_port, give, keep, program, succeed,
+    unprivileged, until,
+};
 
 /// Starts a server that speaks TLS and knows the user.
 pub fn start() -> Server {
@@ -40,7 +43,9 @@ pub fn start() -> Server {
     }
     let server = Server { _keeper: keep(&command, &root, "QUIT"), root, port };
     until("PostgreSQL answers", || {
-        fs::read_to_string(server.root.join("log")).unwrap_or_default().contains("ready to accept connections")
+        fs::read_to_string(server.root.join("log"))
+            .unwrap_or_default()
+            .contains("ready to accept connections")
     });
     server
 }
