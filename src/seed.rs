@@ -26,6 +26,7 @@ mod postgres;
 mod postgres_copy;
 mod postgres_journal;
 mod postgres_lexer;
+mod postgres_scan;
 mod postgres_script;
 mod postgres_session;
 mod script;
