@@ -20,11 +20,13 @@ mod mysql_ddl;
 mod mysql_lexer;
 mod mysql_script;
 mod mysql_session;
+mod mysql_statements;
 mod mysql_table;
 mod postgres;
 mod postgres_copy;
 mod postgres_journal;
 mod postgres_lexer;
+mod postgres_scan;
 mod postgres_script;
 mod postgres_session;
 mod script;
@@ -329,6 +331,7 @@ impl<'a> Seeding<'a> {
     ) -> Result<Report, SeedError> {
         unit::check_unchanged(root, units)?;
         unit::check_append(units, rule)?;
+        ledger::check_names(self.stack, self.seed, units)?;
         let job = Job { seeding: self, root, units, rule, decision };
         match self.engine {
             Engine::Postgres => postgres::run(&job, watch).await,

@@ -3,7 +3,7 @@
 mod servers;
 
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lagoa::seed::{
     Decision, Engine, Load, Mode, Outcome, Progress, Rule, SeedError, Seeding, Standing, Target,
@@ -153,10 +153,18 @@ async fn errors_name_the_statement_in_a_bunch() {
         assert!(error.contains("nothing of this file was applied"), "{error}");
         assert_eq!(number(&mut client, "select count(*) from t").await, 0);
     }
-    assert!(matches!(
-        outcome(&seed().script("b.sql", &inserts(9999)), &target, Rule::Changed).await,
-        Outcome::Ran { statements: 1200, rows: 1200, .. }
-    ));
+    let good = outcome(&seed().script("b.sql", &inserts(9999)), &target, Rule::Changed).await;
+    assert!(matches!(good, Outcome::Ran { statements: 1200, rows: 1200, .. }), "{good:?}");
+    let mixed = "select * from t limit 3;\ninsert into t values (5001), (5002);\nselect * from t limit 2;\ninsert into t values (5001);\n";
+    let error = fails(&seed().script("c.sql", mixed), &target).await;
+    assert!(error.starts_with("c.sql:4:1: Duplicate entry"), "{error}");
+    let good = outcome(
+        &seed().script("c.sql", &mixed.replace("(5001);", "(5003); select 1;")),
+        &target,
+        Rule::Changed,
+    )
+    .await;
+    assert!(matches!(good, Outcome::Ran { statements: 5, rows: 3, .. }), "{good:?}");
 }
 
 #[tokio::test]
@@ -185,7 +193,7 @@ async fn bad_rows_reject_the_whole_file() {
         ),
         ("id,b,d\n1,a,2020-01-01\n9,b,\n", "a.csv:", "Duplicate entry '9'"),
         ("id,b,d\n1,far too long,\n", "a.csv:2:1: ", "line 2: Data truncated for column 'b'"),
-        ("id,b,d\n1,a,2020-13-45\n", "a.csv:2:1: ", "Incorrect date value"),
+        ("id,b,d\n1,a,2020-13-45\n", "a.csv:2:1: ", "line 2: Data truncated for column 'd'"),
         ("id,b\n1,a\n,b\n", "a.csv:3:1: ", "line 3"),
         ("id,c\n1,a\n", "a.csv: the table t has no column c; it has id, b, d", ""),
     ];
@@ -338,6 +346,34 @@ async fn a_lost_answer_to_commit_is_looked_up() {
         assert_eq!(result.is_ok(), expected == 1, "{result:?}");
         assert_eq!(number(&mut client, "select count(*) from t").await, expected);
     }
+}
+
+#[tokio::test]
+async fn what_the_server_undoes_is_tried_again() {
+    let (target, mut client) = database(&SERVER, "undone").await;
+    let trigger = "create trigger twice before insert on t for each row begin set @n = coalesce(@n, 0) + 1; \
+                   if @n < 3 then signal sqlstate '40001' set mysql_errno = 1213; end if; end";
+    execute(&mut client, "create table t (a int)").await;
+    execute(&mut client, trigger).await;
+    assert!(ran(&outcome(
+        &seed().script("a.sql", "insert into t values (1);"),
+        &target,
+        Rule::Changed
+    )
+    .await));
+    assert_eq!(number(&mut client, "select count(*) from t").await, 1);
+}
+
+#[tokio::test]
+async fn a_server_far_away_is_not_asked_for_every_statement() {
+    let (target, mut client) = database(&SERVER, "far").await;
+    execute(&mut client, "create table t (a int)").await;
+    let proxy = Proxy::far(SERVER.port, Duration::from_millis(10)).await;
+    let through = Target { port: proxy.port, ..target.clone() };
+    let inserts: String = (0..1000).map(|id| format!("insert into t values ({id});\n")).collect();
+    let started = Instant::now();
+    assert!(ran(&outcome(&seed().script("a.sql", &inserts), &through, Rule::Changed).await));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[tokio::test]

@@ -1,27 +1,23 @@
 //! Running seeds on MySQL and MariaDB. Statements that are part of a transaction share one with
 //! their line in the journal; statements that commit by themselves (DDL) are journaled before and
-//! after. Statements travel in bunches: waiting for each would cost a round trip each.
+//! after.
 
 use std::ops::Range;
 use std::time::Instant;
 
-use mysql_async::prelude::Queryable;
 use mysql_async::{Error, ServerError};
 
 use super::error::{SeedError, SeedProblem};
 use super::ledger::{self, Entry, Row, State, Verdict};
 use super::mysql_script::{self, Script};
 use super::mysql_session::{Failure, Session};
+use super::mysql_statements::{is_temporary, message, send};
 use super::mysql_table::{self, Destination};
 use super::script::{Nature, Statement};
 use super::{Job, Load, Outcome, Progress, Report, Seeding, Unit, Watch, Work, mysql_ddl, source};
 
 const ATTEMPTS: u32 = 3;
 const NOTHING_APPLIED: &str = "nothing of this file was applied";
-
-/// How many statements are sent together, and how long they may be together.
-const BUNCH: usize = 500;
-const BUNCH_BYTES: usize = 1024 * 1024;
 
 /// The server undid a transaction for another one's sake, or gave up waiting for a row.
 const UNDONE: [u16; 2] = [1213, 1205];
@@ -235,7 +231,9 @@ impl File<'_> {
             Piece::Statements(script, range) => (Some(*script), range.start),
             Piece::Rows(..) => (None, 0),
         };
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             let stopped = match self.work(piece, state, done, before, watch).await {
                 Ok(rows) => match self.session.execute("COMMIT").await {
                     Ok(()) => return Ok(rows),
@@ -267,7 +265,6 @@ impl File<'_> {
                 ),
             });
         }
-        unreachable!("the loop ends by returning")
     }
 
     async fn work(
@@ -425,82 +422,5 @@ impl File<'_> {
             }
             (Stopped::By(Failure::Said(error)), _) => error,
         }
-    }
-}
-
-fn is_temporary(statement: &Statement) -> bool {
-    statement.class == "create table" && statement.nature == Nature::Plain
-}
-
-/// What the server said, without its own count of lines and the text it quotes after the first.
-fn message(refusal: &ServerError) -> String {
-    let code = refusal.code;
-    match refusal.message.split_once(" near '") {
-        Some((before, _)) => format!("{before} near `{}` [{code}]", near(&refusal.message)),
-        None => format!("{} [{code}]", refusal.message),
-    }
-}
-
-/// The text at which a syntax error was noticed, up to the end of its line or statement.
-fn near(message: &str) -> &str {
-    let quoted = message.split_once(" near '").map_or("", |(_, quoted)| quoted);
-    let quoted = quoted.rsplit_once("' at line").map_or(quoted, |(quoted, _)| quoted);
-    quoted.lines().next().unwrap_or("").trim_end_matches(';')
-}
-
-/// Sends some statements as one query. Gives how many rows they wrote, or how many of them were
-/// completed before one failed.
-async fn send(session: &mut Session, text: &str) -> Result<u64, (usize, Error)> {
-    let mut result = session.conn.query_iter(text).await.map_err(|error| (0, error))?;
-    let mut rows = 0;
-    let mut completed = 0;
-    loop {
-        rows += result.affected_rows();
-        result.for_each(drop).await.map_err(|error| (completed, error))?;
-        completed += 1;
-        if result.is_empty() {
-            break;
-        }
-    }
-    // An error that comes after some answers is told only here.
-    result.drop_result().await.map_err(|error| (completed, error))?;
-    Ok(rows)
-}
-
-impl Script {
-    /// Where the transaction ends that can start at a statement; there, if none can.
-    fn transaction_from(&self, index: usize) -> usize {
-        let commits = |statement: &Statement| matches!(statement.nature, Nature::Journaled(_));
-        let length = self.statements[index..].iter().position(commits);
-        length.map_or(self.statements.len(), |length| index + length)
-    }
-
-    /// The statements to send, in bunches.
-    fn bunches(&self, range: Range<usize>) -> Vec<Vec<usize>> {
-        let mut bunches: Vec<Vec<usize>> = Vec::new();
-        let mut bytes = 0;
-        for index in range.filter(|index| self.statements[*index].nature != Nature::Skipped) {
-            bytes += self.statements[index].range.len();
-            match bunches.last_mut() {
-                Some(bunch) if bunch.len() < BUNCH && bytes < BUNCH_BYTES => bunch.push(index),
-                _ => {
-                    bytes = self.statements[index].range.len();
-                    bunches.push(vec![index]);
-                }
-            }
-        }
-        bunches
-    }
-
-    fn line(&self, index: usize) -> usize {
-        self.statements.get(index).map_or(0, |statement| self.source.line(statement.range.start))
-    }
-
-    /// Where in a statement an error is: syntax errors quote the text from there on.
-    fn find(&self, index: usize, message: &str) -> usize {
-        let start = self.statements[index].range.start;
-        let near = near(message);
-        let found = if near.is_empty() { None } else { self.text(index).rfind(near) };
-        start + found.unwrap_or(0)
     }
 }

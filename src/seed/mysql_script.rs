@@ -93,8 +93,12 @@ impl Reader {
         let text = self.script.source.text.clone();
         let mut lexer = Lexer::new(&text);
         let mut scan = Scan::default();
+        let mut starts_line = true;
         while let Some(token) = lexer.next() {
             let at = token.range.start;
+            let first = starts_line;
+            let breaks = || text[token.range.clone()].contains('\n');
+            starts_line = token.kind == Kind::Space && (first || breaks());
             match token.kind {
                 Kind::Unended(what) => {
                     self.problem(at, format!("this {what} is never closed"), "");
@@ -102,7 +106,7 @@ impl Reader {
                 }
                 Kind::Delimiter => self.statement(&text, std::mem::take(&mut scan)),
                 Kind::Backslash => lexer.at = self.client_command(&text, at, "take it out"),
-                Kind::Word if scan.start.is_none() && starts_line(&text, at) => {
+                Kind::Word if scan.start.is_none() && first => {
                     if !self.line_command(&text, &token, &mut lexer) {
                         scan.take(&text, &token);
                     }
@@ -224,11 +228,6 @@ impl Reader {
         let problem = self.script.source.problem(at, message, remedy);
         self.problems.push(problem);
     }
-}
-
-fn starts_line(text: &str, at: usize) -> bool {
-    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    text[start..at].trim().is_empty()
 }
 
 /// Whether a statement is part of a transaction, or ends it.

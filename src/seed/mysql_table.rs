@@ -412,3 +412,22 @@ fn problem(file: &File<'_>, message: String, remedy: &str) -> Stopped {
 fn bad(problem: SeedProblem) -> Stopped {
     Stopped::By(Failure::Said(SeedError::Files(vec![problem])))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_number_rows_in_two_ways() {
+        assert_eq!(row_number("Data truncated for column 'at row 9' at row 3"), Some(3));
+        assert_eq!(row_number("Row 12 doesn't contain data for all columns"), Some(12));
+        assert_eq!(row_number("Duplicate entry '1' for key 'PRIMARY'"), None);
+    }
+
+    #[test]
+    fn values_can_not_leave_their_quotes() {
+        assert_eq!(literal(b"it's \\", ""), "'it''s \\\\'");
+        assert_eq!(literal(b"", ""), "NULL");
+        assert_eq!(literal(b"", "NULL"), "''");
+    }
+}

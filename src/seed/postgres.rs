@@ -19,7 +19,7 @@ use super::{Job, Outcome, Progress, Report, Seeding, Unit, Watch, Work, source};
 /// How often a file is tried when the server undoes it for the sake of another transaction.
 const ATTEMPTS: u32 = 3;
 
-const NOTHING_APPLIED: &str = "nothing of this file was applied";
+pub(super) const NOTHING_APPLIED: &str = "nothing of this file was applied";
 
 /// The rows of a seed, without lock.
 pub(super) async fn read_ledger(seeding: &Seeding<'_>) -> Result<Vec<Row>, SeedError> {
@@ -133,7 +133,9 @@ impl File<'_> {
         script: Option<&Script>,
         watch: Watch<'_>,
     ) -> Result<u64, SeedError> {
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             let stopped = match self.work(script, watch).await {
                 Ok(rows) => match self.session.execute("COMMIT").await {
                     Ok(()) => return Ok(rows),
@@ -164,7 +166,6 @@ impl File<'_> {
                 ),
             });
         }
-        unreachable!("the loop ends by returning")
     }
 
     async fn work(&self, script: Option<&Script>, watch: Watch<'_>) -> Result<u64, Stopped> {
