@@ -201,7 +201,8 @@ async fn sweep(
         .key("lagoa:stack")
         .values(stack)
         .build();
-    let mut pages = client.get_resources().tag_filters(filter).into_paginator().send();
+    let sweep = client.get_resources().tag_filters(filter).resources_per_page(LARGEST_PAGE);
+    let mut pages = sweep.into_paginator().send();
     let mut arns = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page?;
