@@ -1,3 +1,22 @@
 //! lagoa provisions AWS data platforms from YAML and seeds their databases.
 
+pub mod aws;
+pub mod cli;
+pub mod diagnostic;
+pub mod diff;
+pub mod document;
+pub mod execution;
+pub mod field;
+pub mod graph;
+pub mod kind;
+pub mod kinds;
+pub mod live;
+pub mod plan;
+pub mod policy;
+pub mod reference;
+pub mod report;
+pub mod sandbox;
+pub mod schema;
 pub mod seed;
+pub mod sql_seed;
+pub mod stack;

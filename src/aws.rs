@@ -1,0 +1,215 @@
+//! Clients, the site, error classes and reads that several kinds share.
+//! Knows no kind.
+
+pub mod account;
+pub mod ec2;
+pub mod error;
+pub mod iam;
+pub mod kms;
+pub mod marks;
+pub mod memo;
+pub mod policies;
+pub mod rds_tags;
+pub mod retry;
+pub mod vault;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use secrecy::SecretString;
+
+pub use error::{Class, Error, absent, gone_is_fine};
+
+use crate::field::SecretSource;
+use crate::kind::Site;
+use account::AccountDetails;
+use memo::Memo;
+
+/// What a person ordered for this run beyond the stack file.
+#[derive(Clone, Debug, Default)]
+pub struct Orders {
+    /// Resources whose write-only values are sent again (`--rotate`).
+    pub rotate: BTreeSet<String>,
+    /// Seeds that run again although they are done (`--seed-rerun`).
+    pub seed_rerun: BTreeSet<String>,
+    /// Seeds whose changed files count as done (`--seed-accept`).
+    pub seed_accept: BTreeSet<String>,
+}
+
+/// The way to AWS for one stack.
+pub struct Aws {
+    /// Where the stack lives.
+    pub site: Site,
+    /// The folder that the stack file's paths are relative to.
+    pub root: PathBuf,
+    /// When this run began.
+    pub started: jiff::Timestamp,
+    /// What was ordered on the command line.
+    pub orders: Orders,
+    /// Identity and Access Management.
+    pub iam: aws_sdk_iam::Client,
+    /// Simple Storage Service.
+    pub s3: aws_sdk_s3::Client,
+    /// Relational Database Service.
+    pub rds: aws_sdk_rds::Client,
+    /// Secrets Manager.
+    pub secrets: aws_sdk_secretsmanager::Client,
+    /// Resource Groups Tagging.
+    pub tagging: aws_sdk_resourcegroupstagging::Client,
+    /// Elastic Compute Cloud, the few operations that lagoa needs.
+    pub ec2: ec2::Client,
+    sweep: Memo<Vec<String>>,
+    account: Memo<AccountDetails>,
+}
+
+/// How long one call may take, retries not counted.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+async fn config(region: Option<&str>) -> SdkConfig {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .retry_config(RetryConfig::standard().with_max_attempts(5))
+        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().build())
+        .timeout_config(timeouts);
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region.to_owned()));
+    }
+    loader.load().await
+}
+
+impl Aws {
+    /// Finds credentials and asks whose they are.
+    /// `region` is the stack's; without one the environment's or the profile's counts.
+    pub async fn connect(
+        stack: &str,
+        region: Option<&str>,
+        root: PathBuf,
+        orders: Orders,
+    ) -> Result<Self, Error> {
+        let config = config(region).await;
+        let region = config.region().map(ToString::to_string).ok_or_else(|| {
+            Error::new(Class::Terminal, "no region is set")
+                .hint("write `region: us-east-1` at the top of the stack file, or set AWS_REGION")
+        })?;
+        let caller = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
+        let caller = caller.map_err(|error| no_identity(error.into()))?;
+        let partition = caller.arn().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws");
+        let site = Site {
+            partition: partition.to_owned(),
+            account: caller.account().unwrap_or_default().to_owned(),
+            region,
+            stack: stack.to_owned(),
+        };
+        Ok(Self {
+            site,
+            root,
+            started: jiff::Timestamp::now(),
+            orders,
+            iam: aws_sdk_iam::Client::new(&config),
+            s3: aws_sdk_s3::Client::new(&config),
+            rds: aws_sdk_rds::Client::new(&config),
+            secrets: aws_sdk_secretsmanager::Client::new(&config),
+            tagging: aws_sdk_resourcegroupstagging::Client::new(&config),
+            ec2: ec2::Client::new(&config),
+            sweep: Memo::default(),
+            account: Memo::default(),
+        })
+    }
+
+    /// The last parts of the ARNs that carry this stack's tag and start with `service:…:prefix`,
+    /// such as (`rds`, `db:`). A hint only: deleted things linger and new ones come late, so
+    /// whoever uses it reads each to be sure.
+    pub async fn swept(&self, service: &str, prefix: &str) -> Result<Vec<String>, Error> {
+        let arns = self.sweep.get(|| sweep(self.tagging.clone(), self.site.stack.clone())).await?;
+        let names = arns.iter().filter_map(|arn| {
+            let mut parts = arn.splitn(6, ':').skip(2);
+            let (of, _region, _account) = (parts.next()?, parts.next()?, parts.next()?);
+            let name = parts.next()?.strip_prefix(prefix)?;
+            (of == service).then(|| name.to_owned())
+        });
+        Ok(names.collect())
+    }
+
+    /// Everything IAM holds, in one paged call that all IAM kinds share.
+    pub async fn account(&self) -> Result<Rc<AccountDetails>, Error> {
+        self.account.get(|| account::read(self.iam.clone())).await
+    }
+
+    /// Makes the next shared read ask AWS again; called before every read that follows a write.
+    pub fn forget(&self) {
+        self.account.forget();
+    }
+
+    /// Fetches a secret value at the moment it is needed.
+    pub async fn secret(&self, source: &SecretSource) -> Result<SecretString, Error> {
+        match source {
+            SecretSource::Env { env } => match std::env::var(env) {
+                Ok(value) => Ok(SecretString::from(value)),
+                Err(_) => {
+                    Err(Error::new(Class::Terminal, format!("{env} is not set in the environment")))
+                }
+            },
+            SecretSource::Secret { secret, key } => {
+                let reply = self.secrets.get_secret_value().secret_id(secret).send().await?;
+                let text = reply.secret_string().unwrap_or_default();
+                match key {
+                    None => Ok(SecretString::from(text)),
+                    Some(key) => member(text, key).ok_or_else(|| {
+                        Error::new(Class::Terminal, format!("secret {secret} has no member {key}"))
+                    }),
+                }
+            }
+        }
+    }
+}
+
+fn member(text: &str, key: &str) -> Option<SecretString> {
+    let value: serde_json::Value = serde_json::from_str(text).ok()?;
+    Some(SecretString::from(value.get(key)?.as_str()?))
+}
+
+fn no_identity(error: Error) -> Error {
+    if error.class == Class::Transient || error.code.is_empty() {
+        return error.hint(
+            "lagoa looks for credentials where the AWS CLI does: try `aws sts get-caller-identity`; \
+             without an account, use --sandbox",
+        );
+    }
+    error
+}
+
+async fn sweep(
+    client: aws_sdk_resourcegroupstagging::Client,
+    stack: String,
+) -> Result<Vec<String>, Error> {
+    let filter = aws_sdk_resourcegroupstagging::types::TagFilter::builder()
+        .key("lagoa:stack")
+        .values(stack)
+        .build();
+    let mut pages = client.get_resources().tag_filters(filter).into_paginator().send();
+    let mut arns = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page?;
+        arns.extend(
+            page.resource_tag_mapping_list()
+                .iter()
+                .filter_map(|m| m.resource_arn().map(str::to_owned)),
+        );
+    }
+    Ok(arns)
+}

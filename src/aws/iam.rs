@@ -1,0 +1,165 @@
+//! What the IAM kinds share: tags, ownership by path, and names of managed policies.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_iam::error::BuildError;
+use aws_sdk_iam::types::Tag;
+
+use super::{Class, Error};
+use crate::field::{PolicyArn, Tags};
+use crate::kind::{Owner, Site};
+use crate::reference::is_marked;
+
+/// What IAM's tag calls take.
+pub fn tag_set(tags: &Tags) -> Result<Vec<Tag>, Error> {
+    let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
+    tags.iter().map(tag).collect::<Result<_, BuildError>>().map_err(unbuilt)
+}
+
+/// The tags in a reply of IAM's.
+pub fn tags_of(tags: &[Tag]) -> Tags {
+    tags.iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()
+}
+
+fn unbuilt(error: BuildError) -> Error {
+    Error::internal(error.to_string())
+}
+
+/// The one of that name. IAM keeps a name's case but lets no second one differ only in it.
+pub fn named<'a, T>(
+    all: &'a [T],
+    name_of: impl Fn(&T) -> Option<&str>,
+    name: &str,
+) -> Option<&'a T> {
+    let exact = all.iter().find(|one| name_of(one) == Some(name));
+    let same = |one: &&T| name_of(one).is_some_and(|other| other.eq_ignore_ascii_case(name));
+    exact.or_else(|| all.iter().find(same))
+}
+
+/// Names of those whose tags say that they belong to the stack.
+pub fn tagged<'a>(
+    all: impl Iterator<Item = (Option<&'a str>, &'a [Tag])>,
+    stack: &str,
+) -> Vec<String> {
+    let ours = |tags: &[Tag]| tags.iter().any(|t| t.key() == "lagoa:stack" && t.value() == stack);
+    all.filter(|(_, tags)| ours(tags)).filter_map(|(name, _)| name.map(str::to_owned)).collect()
+}
+
+/// The path that says whose the thing is, for what can't be tagged: `/team/lagoa/<stack>/`.
+pub fn marked_path(path: &str, stack: &str) -> String {
+    format!("{path}lagoa/{stack}/")
+}
+
+/// A path in AWS as the stack writes it, without the mark, and the stack that the mark names.
+pub fn unmarked_path(path: &str) -> (&str, Option<&str>) {
+    let parts = path.strip_suffix('/').and_then(|path| path.rsplit_once('/'));
+    match parts.and_then(|(rest, stack)| Some((rest.strip_suffix("lagoa")?, stack))) {
+        Some((rest, stack)) if rest.ends_with('/') && !stack.is_empty() => (rest, Some(stack)),
+        _ => (path, None),
+    }
+}
+
+/// Whose the thing at this path is.
+pub fn owner_by_path(path: &str) -> Option<Owner> {
+    let (_, stack) = unmarked_path(path);
+    stack.map(|stack| Owner { stack: stack.to_owned(), key: None })
+}
+
+/// The ARN of a managed policy that is given by ARN or by the name of one of AWS's own.
+pub fn managed_policy(policy: &PolicyArn, site: &Site) -> PolicyArn {
+    if policy.is_empty() || policy.starts_with("arn:") || is_marked(policy) {
+        return policy.clone();
+    }
+    PolicyArn(format!("arn:{}:iam::aws:policy/{}", site.partition, policy.trim_start_matches('/')))
+}
+
+/// See [`managed_policy`].
+pub fn managed_policies(policies: &BTreeSet<PolicyArn>, site: &Site) -> BTreeSet<PolicyArn> {
+    policies.iter().map(|policy| managed_policy(policy, site)).collect()
+}
+
+/// What has to be done about a permissions boundary.
+pub enum Boundary {
+    /// Nothing.
+    Keep,
+    /// Set this policy.
+    Set(PolicyArn),
+    /// Take the one there is away, which the stack asks for with an empty text.
+    Remove,
+}
+
+/// Compares the boundary that is wanted with the one there is.
+pub fn boundary(desired: Option<&PolicyArn>, live: Option<&PolicyArn>, site: &Site) -> Boundary {
+    match (desired.map(|policy| managed_policy(policy, site)), live) {
+        (Some(policy), Some(_)) if policy.is_empty() => Boundary::Remove,
+        (Some(policy), live) if !policy.is_empty() && Some(&policy) != live => {
+            Boundary::Set(policy)
+        }
+        _ => Boundary::Keep,
+    }
+}
+
+/// An empty text asks for no boundary, which is what AWS has when it reports none.
+pub fn accept_boundary(desired: &mut Option<PolicyArn>, live: Option<&PolicyArn>) {
+    if live.is_none() && desired.as_ref().is_some_and(|policy| policy.is_empty()) {
+        *desired = None;
+    }
+}
+
+/// "No such entity" from a call about something that was just read or made: IAM's servers
+/// don't all know it yet.
+pub fn settling(error: impl Into<Error>) -> Error {
+    let error = error.into();
+    if error.is_gone() { Error { class: Class::Propagating, ..error } } else { error }
+}
+
+/// What is wrong with names of inline policies.
+pub fn check_inline<'a>(names: impl Iterator<Item = &'a String>) -> Vec<(String, String)> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    let bad = names.filter(|name| !is_marked(name));
+    let bad = bad.filter(|name| name.is_empty() || name.len() > 128 || !name.chars().all(allowed));
+    let message = "a policy's name has 1 to 128 letters, digits and _+=,.@-".to_owned();
+    bad.map(|name| (format!("inline_policies.{name}"), message.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site() -> Site {
+        let text = str::to_owned;
+        Site { partition: text("aws-cn"), account: text("1"), region: text("r"), stack: text("s") }
+    }
+
+    #[test]
+    fn a_mark_goes_on_and_comes_off() {
+        for path in ["/", "/team/", "/lagoa/", "/a/lagoa/b/"] {
+            let marked = marked_path(path, "coins");
+            assert_eq!(unmarked_path(&marked), (path, Some("coins")), "{marked}");
+        }
+        for path in ["/", "/lagoa/", "/team/a/", "/xlagoa/coins/", "/coins/"] {
+            assert_eq!(unmarked_path(path), (path, None));
+        }
+    }
+
+    #[test]
+    fn names_of_aws_own_policies_become_arns() {
+        for (given, arn) in [
+            ("AdministratorAccess", "arn:aws-cn:iam::aws:policy/AdministratorAccess"),
+            ("service-role/X", "arn:aws-cn:iam::aws:policy/service-role/X"),
+            ("arn:aws:iam::1:policy/x", "arn:aws:iam::1:policy/x"),
+            ("", ""),
+        ] {
+            assert_eq!(&*managed_policy(&given.into(), &site()), arn);
+        }
+    }
+
+    #[test]
+    fn names_match_exactly_before_they_match_without_case() {
+        let all = ["Admin", "admin", "other"];
+        let find = |name| named(&all, |one| Some(one), name).copied();
+        assert_eq!(find("admin"), Some("admin"));
+        assert_eq!(find("OTHER"), Some("other"));
+        assert_eq!(find("none"), None);
+    }
+}

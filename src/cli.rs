@@ -1,0 +1,159 @@
+//! The command line: one file per command.
+
+mod adopt;
+mod apply;
+mod arguments;
+mod carry_out;
+mod check;
+mod completions;
+mod destroy;
+mod failed;
+mod plan;
+mod sandbox;
+mod schema;
+mod session;
+mod show;
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::report::terminal::{Colour, Terminal};
+use arguments::Global;
+use failed::Failed;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// All is well.
+    Well,
+    /// There are changes, and `--detailed-exitcode` asked.
+    Changes,
+    /// Something failed; it has been said.
+    Failed,
+    /// The person stopped it.
+    Interrupted,
+}
+
+impl Exit {
+    fn code(self) -> u8 {
+        match self {
+            Self::Well => 0,
+            Self::Failed => 1,
+            Self::Changes => 2,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  lagoa check stacks/bootcamp.yaml              Find every mistake, without AWS
+  lagoa plan stacks/bootcamp.yaml               Show how AWS differs from the stack
+  lagoa apply stacks/bootcamp.yaml              Make AWS match, after asking
+  lagoa apply stacks/bootcamp.yaml --sandbox    The same on this machine, without an account
+  lagoa show kind rds_instance                  What may be written in a stack
+
+Exit codes: 0 done or nothing to do, 1 error, 2 changes (plan --detailed-exitcode), 130 interrupted";
+
+/// Provisions AWS data platforms from YAML and seeds their databases.
+///
+/// A stack file says what should be there. lagoa shows how AWS differs, makes AWS match, and keeps
+/// no state file: what it made carries the stack's name as a tag.
+#[derive(Debug, Parser)]
+#[command(name = "lagoa", version, after_help = AFTER_HELP)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Plan(plan::Plan),
+    Apply(apply::Apply),
+    Destroy(destroy::Destroy),
+    Check(check::Check),
+    Show(show::Show),
+    Adopt(adopt::Adopt),
+    Schema(schema::Schema),
+    Sandbox(sandbox::Sandbox),
+    Completions(completions::Completions),
+}
+
+impl Command {
+    /// Whether it works against the sandbox.
+    fn in_sandbox(&self) -> bool {
+        match self {
+            Self::Plan(plan) => plan.stack.sandbox,
+            Self::Apply(apply) => apply.stack.sandbox,
+            Self::Destroy(destroy) => destroy.stack.sandbox,
+            Self::Adopt(adopt) => adopt.stack.sandbox,
+            Self::Show(show) => show.in_sandbox(),
+            Self::Check(_) | Self::Schema(_) | Self::Sandbox(_) | Self::Completions(_) => false,
+        }
+    }
+}
+
+/// Does what the arguments say; gives the exit code.
+pub fn run(arguments: Vec<OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
+    let terminal = Terminal::new(cli.global.color.into());
+    cli.global.trace(terminal);
+    let exit = enter(&cli, terminal).unwrap_or_else(|failed| {
+        terminal.err(&failed.render(terminal.err));
+        Exit::Failed
+    });
+    exit.code()
+}
+
+/// Prints help, the version, or what is wrong with the arguments.
+fn misunderstood(error: &clap::Error) -> u8 {
+    let terminal = Terminal::new(Colour::Auto);
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let text = |colour: bool| {
+        let text = error.render();
+        if colour { text.ansi().to_string() } else { text.to_string() }
+    };
+    if asked {
+        terminal.out(&text(terminal.out.colour));
+        return Exit::Well.code();
+    }
+    terminal.err(&text(terminal.err.colour));
+    match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Exit::Well.code(),
+        _ => Exit::Failed.code(),
+    }
+}
+
+fn enter(cli: &Cli, terminal: Terminal) -> Result<Exit, Failed> {
+    if cli.command.in_sandbox() {
+        sandbox::enter(terminal)?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failed::saying(format!("cannot start: {error}")))?;
+    let exit = runtime.block_on(dispatch(&cli.command, terminal));
+    // Whoever pressed Ctrl-C twice doesn't wait for a name server.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn dispatch(command: &Command, terminal: Terminal) -> Result<Exit, Failed> {
+    match command {
+        Command::Plan(plan) => plan.run(terminal).await,
+        Command::Apply(apply) => apply.run(terminal).await,
+        Command::Destroy(destroy) => destroy.run(terminal).await,
+        Command::Check(check) => check.run(terminal),
+        Command::Show(show) => show.run(terminal).await,
+        Command::Adopt(adopt) => adopt.run(terminal).await,
+        Command::Schema(schema) => schema.run(terminal),
+        Command::Sandbox(sandbox) => sandbox.run(terminal).await,
+        Command::Completions(completions) => completions.run(terminal),
+    }
+}

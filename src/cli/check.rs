@@ -1,0 +1,44 @@
+//! `lagoa check`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::Exit;
+use super::arguments::Variables;
+use super::failed::Failed;
+use super::session::load;
+use crate::report::style::counted;
+use crate::report::terminal::Terminal;
+
+/// Find every mistake in stack files that can be found without AWS
+///
+/// Reads the files and what they name: policies, scripts, data. Needs no credentials and no network.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  lagoa check stacks/bootcamp.yaml
+  lagoa check stacks/*.yaml --var project=coins")]
+pub struct Check {
+    /// The stack files
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    stacks: Vec<PathBuf>,
+    #[command(flatten)]
+    variables: Variables,
+}
+
+impl Check {
+    pub fn run(&self, terminal: Terminal) -> Result<Exit, Failed> {
+        let mut problems = Vec::new();
+        for file in &self.stacks {
+            match load(file, &self.variables) {
+                Ok((stack, _)) => {
+                    let resources = counted(stack.resources.len(), "resource");
+                    terminal.out(&format!("{}: {resources}, no mistakes\n", file.display()));
+                }
+                Err(Failed(found)) => problems.extend(found),
+            }
+        }
+        if problems.is_empty() { Ok(Exit::Well) } else { Err(problems.into()) }
+    }
+}

@@ -1,0 +1,74 @@
+//! `lagoa destroy`.
+
+use clap::Args;
+
+use super::Exit;
+use super::arguments::{PlanArguments, RunArguments, StackArguments};
+use super::carry_out::{Consent, carry_out};
+use super::failed::Failed;
+use super::session::{Purpose, Session};
+use crate::kind::OnDestroy;
+use crate::report::terminal::Terminal;
+use crate::stack::Stack;
+
+/// Take down everything that the stack owns
+///
+/// Deletes only what carries the stack's name as a tag, and nothing that is protected. What becomes
+/// of data is in the plan, in words.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  lagoa destroy stacks/bootcamp.yaml
+  lagoa destroy stacks/bootcamp.yaml --target rds-server    And what depends on it
+  lagoa destroy stacks/bootcamp.yaml --force-unprotect      Also what AWS protects from deletion
+  lagoa destroy stacks/bootcamp.yaml --sandbox")]
+pub struct Destroy {
+    #[command(flatten)]
+    pub stack: StackArguments,
+    /// Only this resource and what depends on it (repeatable)
+    #[arg(long = "target", value_name = "KEY")]
+    targets: Vec<String>,
+    /// Lift the deletion protection of what must be deleted
+    #[arg(long)]
+    force_unprotect: bool,
+    /// Print JSON on standard output
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+impl Destroy {
+    pub async fn run(&self, terminal: Terminal) -> Result<Exit, Failed> {
+        let arguments = PlanArguments {
+            targets: self.targets.clone(),
+            force_unprotect: self.force_unprotect || self.stack.sandbox,
+            json: self.json,
+            ..PlanArguments::default()
+        };
+        let mut session = Session::open(&self.stack, &arguments).await?;
+        if self.stack.sandbox {
+            terminal.err("In the sandbox destroy lifts every protection and deletes the data.\n");
+            unprotect(&mut session.stack);
+        }
+        let plan = session.plan(Purpose::Destroy, &arguments.options()).await?;
+        let consent = Consent {
+            run: &self.run,
+            sandbox: self.stack.sandbox,
+            json: self.json,
+            purpose: Purpose::Destroy,
+        };
+        carry_out(&session, &plan, &consent, terminal).await
+    }
+}
+
+/// Nothing in the sandbox is worth keeping, unless the stack says so outright.
+fn unprotect(stack: &mut Stack) {
+    for resource in &mut stack.resources {
+        resource.protect = false;
+        let words = resource.kind.facts();
+        if resource.on_destroy.is_none() && words.on_destroy.contains(&OnDestroy::Delete) {
+            resource.on_destroy = Some(OnDestroy::Delete);
+        }
+    }
+}

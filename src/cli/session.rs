@@ -1,0 +1,158 @@
+//! The path that all commands share: from the file to the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::arguments::{PlanArguments, StackArguments, Variables};
+use super::failed::Failed;
+use crate::aws::{Aws, Orders};
+use crate::diagnostic::Problem;
+use crate::document;
+use crate::graph::Graph;
+use crate::kind::{AnyKind, Live};
+use crate::kinds;
+use crate::live::{self, Query, Survey, World};
+use crate::plan::{self, Facts, Options, Plan, answer};
+use crate::reference::{self, Reference};
+use crate::stack::{self, Resource, Stack};
+
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// AWS is to match the stack.
+    Match,
+    /// Nothing of the stack is to be left.
+    Destroy,
+}
+
+/// Reads and checks a stack file; needs no AWS.
+pub fn load(file: &Path, variables: &Variables) -> Result<(Stack, Graph), Failed> {
+    let inputs = variables.inputs()?;
+    let source = document::read(file, &file.display().to_string())?;
+    let mut problems = Vec::new();
+    let document = document::outline(&source, &mut problems);
+    let checked = document.map(|document| stack::check(&document, &stack::root(file), &inputs));
+    match checked {
+        Some(Ok(checked)) if problems.is_empty() => return Ok(checked),
+        Some(Err(more)) => problems.extend(more),
+        _ => {}
+    }
+    Err(problems.into())
+}
+
+/// A checked stack and the account it lives in.
+pub struct Session {
+    /// What is wanted.
+    pub stack: Stack,
+    /// In which order.
+    pub graph: Graph,
+    /// The way to AWS.
+    pub aws: Aws,
+    /// The stack file as the person named it.
+    pub file: String,
+}
+
+impl Session {
+    /// Reads the stack and connects.
+    pub async fn open(arguments: &StackArguments, plan: &PlanArguments) -> Result<Self, Failed> {
+        let (stack, graph) = load(&arguments.file, &arguments.variables)?;
+        known_keys(&stack, plan.keys().into_iter())?;
+        Self::connect(stack, graph, &arguments.file, plan.orders()).await
+    }
+
+    async fn connect(
+        mut stack: Stack,
+        graph: Graph,
+        file: &Path,
+        orders: Orders,
+    ) -> Result<Self, Failed> {
+        let aws =
+            Aws::connect(&stack.name, stack.region.as_deref(), stack.root.clone(), orders).await?;
+        tracing::info!(account = aws.site.account, region = aws.site.region, "connected");
+        stack.settle(&aws.site);
+        Ok(Self { stack, graph, aws, file: file.display().to_string() })
+    }
+
+    /// Reads what AWS has of the stack; with `chosen` only of these keys, and no orphans.
+    pub async fn survey(&self, chosen: Option<&BTreeSet<String>>) -> Result<World, Failed> {
+        let wanted =
+            |resource: &&Resource| chosen.is_none_or(|chosen| chosen.contains(&resource.key));
+        let later = |resource: &Resource| resource.kind.facts().reads_after_references;
+        let resources: Vec<&Resource> = self.stack.resources.iter().filter(wanted).collect();
+        let nothing = BTreeMap::new();
+        let first = resources.iter().filter(|one| !later(one)).map(|one| self.query(one, &nothing));
+        let then = |found: &BTreeMap<String, Live>| -> Vec<Query> {
+            let facts = self.facts(found);
+            resources.iter().filter(|one| later(one)).map(|one| self.query(one, &facts)).collect()
+        };
+        let known = self.stack.resources.iter();
+        let known = known.map(|one| (one.kind.facts().name.to_owned(), one.name.clone()));
+        let sweep: Vec<&'static dyn AnyKind> = match chosen {
+            None => kinds::all().iter().copied().filter(|kind| !kind.facts().seed).collect(),
+            Some(_) => Vec::new(),
+        };
+        let survey = Survey { first: first.collect(), then: &then, sweep, known: known.collect() };
+        Ok(live::survey(&self.aws, survey).await?)
+    }
+
+    /// Reads AWS, and works out what is to be done.
+    pub async fn plan(&self, purpose: Purpose, options: &Options) -> Result<Plan, Failed> {
+        let chosen = (!options.targets.is_empty()).then(|| match purpose {
+            Purpose::Match => self.graph.with_needs(&options.targets),
+            Purpose::Destroy => self.graph.with_dependents(&options.targets),
+        });
+        let mut world = self.survey(chosen.as_ref()).await?;
+        let planned = |world: &World| match purpose {
+            Purpose::Match => plan::plan(&self.stack, &self.graph, world, &self.aws.site, options),
+            Purpose::Destroy => {
+                plan::destroy(&self.stack, &self.graph, world, &self.aws.site, options)
+            }
+        };
+        let plan = planned(&world);
+        let at_risk = plan.at_risk();
+        if at_risk.is_empty() {
+            return Ok(plan);
+        }
+        world.losses = live::losses(&self.aws, &at_risk).await?;
+        Ok(planned(&world))
+    }
+
+    /// What references can be answered with, once the resources they lead to are read.
+    fn facts(&self, found: &BTreeMap<String, Live>) -> BTreeMap<String, Facts> {
+        let mut facts = BTreeMap::new();
+        for key in self.graph.order() {
+            if let Some(resource) = self.stack.resource(key) {
+                let desired = self.desired(resource, &facts);
+                facts.insert(key.clone(), Facts::new(resource, &desired, found.get(key)));
+            }
+        }
+        facts
+    }
+
+    fn query(&self, resource: &Resource, facts: &BTreeMap<String, Facts>) -> Query {
+        Query {
+            key: resource.key.clone(),
+            kind: resource.kind,
+            name: resource.name.clone(),
+            desired: self.desired(resource, facts),
+        }
+    }
+
+    fn desired(&self, resource: &Resource, facts: &BTreeMap<String, Facts>) -> Value {
+        let site = &self.aws.site;
+        let filled = reference::fill(&resource.fields, &|one: &Reference| answer(one, facts, site));
+        resource.kind.predict(&filled, &resource.name, site, &self.stack.root).unwrap_or(filled)
+    }
+}
+
+/// Refuses keys on the command line that the stack doesn't have.
+pub fn known_keys<'a>(stack: &Stack, keys: impl Iterator<Item = &'a str>) -> Result<(), Failed> {
+    let unknown = keys.filter(|key| stack.resource(key).is_none()).map(|key| {
+        let problem = Problem::error(format!("the stack {} has no resource `{key}`", stack.name));
+        problem.did_you_mean(key, stack.resources.iter().map(|resource| resource.key.as_str()))
+    });
+    let unknown: Vec<Problem> = unknown.collect();
+    if unknown.is_empty() { Ok(()) } else { Err(unknown.into()) }
+}

@@ -1,0 +1,141 @@
+//! How new objects are encrypted when the writer doesn't say.
+
+use aws_sdk_s3::types;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{from_word, word};
+use crate::aws::{Aws, Error, absent};
+use crate::kind::Cx;
+
+/// How new objects are encrypted by default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Encryption {
+    /// `AES256` (keys of S3's own), `aws:kms` or `aws:kms:dsse` (two layers).
+    pub algorithm: Algorithm,
+    /// Id, ARN or alias of the KMS key. Without one the key stays; a bucket that had none uses
+    /// AWS's own `aws/s3`.
+    pub kms_key: Option<String>,
+    /// One data key for many objects: fewer calls to KMS.
+    pub bucket_key: Option<bool>,
+}
+
+/// A server-side encryption that S3 offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Algorithm {
+    /// Keys of S3's own.
+    AES256,
+    /// A key in KMS.
+    #[serde(rename = "aws:kms")]
+    Kms,
+    /// A key in KMS, two layers.
+    #[serde(rename = "aws:kms:dsse")]
+    KmsDsse,
+}
+
+impl Encryption {
+    fn from_aws(live: &types::ServerSideEncryptionConfiguration) -> Option<Self> {
+        let rule = live.rules().first()?;
+        let by_default = rule.apply_server_side_encryption_by_default()?;
+        Some(Self {
+            algorithm: from_word(by_default.sse_algorithm().as_str())?,
+            kms_key: by_default.kms_master_key_id().map(str::to_owned),
+            bucket_key: Some(rule.bucket_key_enabled().unwrap_or(false)),
+        })
+    }
+
+    fn to_aws(&self) -> Result<types::ServerSideEncryptionConfiguration, Error> {
+        let by_default = types::ServerSideEncryptionByDefault::builder()
+            .sse_algorithm(word(&self.algorithm).as_str().into())
+            .set_kms_master_key_id(self.kms_key.clone())
+            .build()?;
+        let rule = types::ServerSideEncryptionRule::builder()
+            .apply_server_side_encryption_by_default(by_default)
+            .set_bucket_key_enabled(self.bucket_key)
+            .build();
+        Ok(types::ServerSideEncryptionConfiguration::builder().rules(rule).build()?)
+    }
+
+    /// With what the stack leaves open as AWS has it, because S3 replaces the setting as a whole.
+    pub fn over(&self, live: Option<&Self>) -> Self {
+        let live = live.filter(|live| live.algorithm == self.algorithm);
+        Self {
+            algorithm: self.algorithm,
+            kms_key: self.kms_key.clone().or_else(|| live?.kms_key.clone()),
+            bucket_key: self.bucket_key.or_else(|| live?.bucket_key),
+        }
+    }
+
+    /// Takes over the live spelling of the same key.
+    pub fn accept(&mut self, live: &Self) {
+        if let (Some(desired), Some(live)) = (&self.kms_key, &live.kms_key)
+            && same_key(desired, live)
+        {
+            self.kms_key = Some(live.clone());
+        }
+    }
+
+    /// What S3 would refuse.
+    pub fn check(&self) -> Option<&'static str> {
+        let needless = self.algorithm == Algorithm::AES256 && self.kms_key.is_some();
+        needless.then_some("`kms_key` needs the algorithm aws:kms or aws:kms:dsse")
+    }
+}
+
+/// A key's id and its ARN name the same key, and so do an alias and its ARN.
+fn same_key(a: &str, b: &str) -> bool {
+    let name = |key: &str| key.rsplit(':').next().map(|key| key.trim_start_matches("key/").to_owned());
+    name(a) == name(b)
+}
+
+/// How new objects are encrypted, if the bucket says.
+pub async fn read(aws: &Aws, bucket: &str) -> Result<Option<Encryption>, Error> {
+    let reply = absent(aws.s3.get_bucket_encryption().bucket(bucket).send().await)?;
+    let live = reply.as_ref().and_then(|reply| reply.server_side_encryption_configuration());
+    Ok(live.and_then(Encryption::from_aws))
+}
+
+/// Replaces the setting.
+pub async fn put(encryption: &Encryption, cx: &Cx<'_>) -> Result<(), Error> {
+    let configuration = encryption.to_aws()?;
+    let call = cx.s3.put_bucket_encryption().bucket(cx.name);
+    call.server_side_encryption_configuration(configuration).send().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encryption(algorithm: Algorithm, kms_key: Option<&str>, bucket_key: Option<bool>) -> Encryption {
+        Encryption { algorithm, kms_key: kms_key.map(str::to_owned), bucket_key }
+    }
+
+    #[test]
+    fn encryption_comes_back_as_it_went() {
+        for one in [
+            encryption(Algorithm::AES256, None, Some(false)),
+            encryption(Algorithm::Kms, Some("alias/lake"), Some(true)),
+            encryption(Algorithm::KmsDsse, None, Some(false)),
+        ] {
+            assert_eq!(Encryption::from_aws(&one.to_aws().unwrap()), Some(one));
+        }
+    }
+
+    #[test]
+    fn what_is_left_open_stays() {
+        let live = encryption(Algorithm::Kms, Some("k"), Some(false));
+        let desired = encryption(Algorithm::Kms, None, Some(true));
+        assert_eq!(desired.over(Some(&live)), encryption(Algorithm::Kms, Some("k"), Some(true)));
+        let desired = encryption(Algorithm::AES256, None, None);
+        assert_eq!(desired.over(Some(&live)), desired);
+    }
+
+    #[test]
+    fn a_key_has_several_names() {
+        assert!(same_key("arn:aws:kms:us-east-1:123456789012:key/1-2", "1-2"));
+        assert!(same_key("arn:aws:kms:us-east-1:123456789012:alias/a", "alias/a"));
+        assert!(!same_key("alias/a", "a"));
+    }
+}

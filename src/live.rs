@@ -1,0 +1,212 @@
+//! What AWS has: the stack's resources as they are now, and the orphans.
+//! Knows nothing of what ought to be, except as a hint on what to read.
+
+mod world;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::aws::retry::persist;
+use crate::aws::{Aws, Error};
+use crate::kind::{AnyKind, Cx, Live, Wanted};
+pub use world::{Survey, survey};
+
+/// A resource to look for.
+#[derive(Clone)]
+pub struct Query {
+    /// Key in the stack.
+    pub key: String,
+    /// What kind of thing.
+    pub kind: &'static dyn AnyKind,
+    /// Name in AWS.
+    pub name: String,
+    /// As the stack wants it; may hold marks.
+    pub desired: Value,
+}
+
+/// A resource of ours that the stack doesn't name any more.
+#[derive(Clone)]
+pub struct Orphan {
+    /// What kind of thing.
+    pub kind: &'static dyn AnyKind,
+    /// As AWS has it.
+    pub live: Live,
+}
+
+/// The account as far as this stack is concerned.
+#[derive(Clone, Default)]
+pub struct World {
+    /// By key; a resource that AWS doesn't have is left out.
+    pub resources: BTreeMap<String, Live>,
+    /// Ours, but not in the stack.
+    pub orphans: Vec<Orphan>,
+    /// What deleting would lose, by (kind, name), for those that were asked about.
+    pub losses: BTreeMap<(String, String), String>,
+}
+
+/// How long a read may be repeated when the service throttles or falters.
+const READ_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Reads all of these, one bulk read per kind, all kinds at once.
+pub async fn read(aws: &Aws, queries: &[Query]) -> Result<BTreeMap<String, Live>, ReadError> {
+    let mut by_kind: BTreeMap<&str, Vec<&Query>> = BTreeMap::new();
+    for query in queries {
+        by_kind.entry(query.kind.facts().name).or_default().push(query);
+    }
+    let reads = by_kind.into_values().map(|queries| read_kind(aws, queries));
+    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+}
+
+/// A read that AWS refused.
+#[derive(Debug)]
+pub struct ReadError {
+    /// The kind that was read.
+    pub kind: &'static str,
+    /// What AWS said.
+    pub error: Error,
+}
+
+async fn read_kind(aws: &Aws, queries: Vec<&Query>) -> Result<Vec<(String, Live)>, ReadError> {
+    let Some(first) = queries.first() else { return Ok(Vec::new()) };
+    let kind = first.kind;
+    let wanted =
+        queries.iter().map(|q| Wanted { name: q.name.clone(), desired: Some(q.desired.clone()) });
+    let wanted: Vec<_> = wanted.collect();
+    let found = persist(READ_PATIENCE, || kind.read(aws, wanted.clone()), &|_| ()).await;
+    let found = found.map_err(|error| ReadError { kind: kind.facts().name, error })?;
+    let by_name: BTreeMap<String, Live> =
+        found.into_iter().map(|live| (live.name.clone(), live)).collect();
+    let pairs = queries.iter().filter_map(|q| Some((q.key.clone(), by_name.get(&q.name)?.clone())));
+    Ok(pairs.collect())
+}
+
+/// Finds what carries the stack's mark and isn't among `known` (kind, name). Marks are hints:
+/// each candidate is read, and counts only when it really is there and ours.
+pub async fn orphans(
+    aws: &Aws,
+    kinds: &[&'static dyn AnyKind],
+    known: &BTreeSet<(String, String)>,
+) -> Result<Vec<Orphan>, ReadError> {
+    let found = try_join_all(kinds.iter().map(|kind| orphans_of(aws, *kind, known))).await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn orphans_of(
+    aws: &Aws,
+    kind: &'static dyn AnyKind,
+    known: &BTreeSet<(String, String)>,
+) -> Result<Vec<Orphan>, ReadError> {
+    let name = kind.facts().name;
+    let failed = |error| ReadError { kind: name, error };
+    let candidates = persist(READ_PATIENCE, || kind.owned(aws), &|_| ()).await.map_err(failed)?;
+    let unknown =
+        candidates.into_iter().filter(|one| !known.contains(&(name.to_owned(), one.clone())));
+    let wanted: Vec<_> = unknown.map(|name| Wanted { name, desired: None }).collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found =
+        persist(READ_PATIENCE, || kind.read(aws, wanted.clone()), &|_| ()).await.map_err(failed)?;
+    let ours = found.into_iter().filter(|live| {
+        live.owner.as_ref().is_some_and(|owner| owner.stack == aws.site.stack)
+            && !known.contains(&(name.to_owned(), live.name.clone()))
+    });
+    Ok(ours.map(|live| Orphan { kind, live }).collect())
+}
+
+/// Asks what deleting each of these would lose.
+pub async fn losses(
+    aws: &Aws,
+    lives: &[(&'static dyn AnyKind, Live)],
+) -> Result<BTreeMap<(String, String), String>, ReadError> {
+    let asked = lives.iter().map(|(kind, live)| async move {
+        let cx = Cx { aws, name: &live.name, key: &live.name, status: &|_| () };
+        let answer = kind.data(&live.fields, &cx).await;
+        let name = kind.facts().name;
+        let answer = answer.map_err(|error| ReadError { kind: name, error })?;
+        Ok(answer.map(|words| ((name.to_owned(), live.name.clone()), words)))
+    });
+    Ok(try_join_all(asked).await?.into_iter().flatten().collect())
+}
+
+/// Reads one resource at a time for many who wait, with one bulk read per kind for all who ask
+/// within a moment.
+pub struct Reader<'a> {
+    aws: &'a Aws,
+    queues: RefCell<BTreeMap<&'static str, Vec<Request>>>,
+}
+
+struct Request {
+    wanted: Wanted<Value>,
+    answer: oneshot::Sender<Result<Option<Live>, Error>>,
+}
+
+/// How long the first who asks waits for others of the same kind.
+const GATHERING: Duration = Duration::from_millis(20);
+
+impl<'a> Reader<'a> {
+    /// A reader over these clients.
+    pub fn new(aws: &'a Aws) -> Self {
+        Self { aws, queues: RefCell::default() }
+    }
+
+    /// The resource as it is now; `None` when AWS doesn't have it.
+    pub async fn read(
+        &self,
+        kind: &'static dyn AnyKind,
+        wanted: Wanted<Value>,
+    ) -> Result<Option<Live>, Error> {
+        let (answer, mut reply) = oneshot::channel();
+        let name = kind.facts().name;
+        let first = {
+            let mut queues = self.queues.borrow_mut();
+            let queue = queues.entry(name).or_default();
+            queue.push(Request { wanted, answer });
+            queue.len() == 1
+        };
+        if first {
+            tokio::time::sleep(GATHERING).await;
+            let requests = self.queues.borrow_mut().remove(name).unwrap_or_default();
+            self.serve(kind, requests).await;
+        }
+        (&mut reply).await.unwrap_or_else(|_| Err(Error::internal("a shared read was given up")))
+    }
+
+    async fn serve(&self, kind: &'static dyn AnyKind, requests: Vec<Request>) {
+        let wanted: Vec<_> = requests.iter().map(|request| request.wanted.clone()).collect();
+        let together = self.bulk(kind, wanted).await;
+        for request in requests {
+            let answer = match &together {
+                Ok(found) => Ok(named(found, &request.wanted.name)),
+                // One that can't be read must not hold up its neighbours.
+                Err(_) => self
+                    .bulk(kind, vec![request.wanted.clone()])
+                    .await
+                    .map(|found| named(&found, &request.wanted.name)),
+            };
+            // Whoever no longer listens doesn't need the answer.
+            let _ = request.answer.send(answer);
+        }
+    }
+
+    async fn bulk(
+        &self,
+        kind: &'static dyn AnyKind,
+        wanted: Vec<Wanted<Value>>,
+    ) -> Result<Vec<Live>, Error> {
+        let read = || {
+            self.aws.forget();
+            kind.read(self.aws, wanted.clone())
+        };
+        persist(READ_PATIENCE, read, &|_| ()).await
+    }
+}
+
+fn named(found: &[Live], name: &str) -> Option<Live> {
+    found.iter().find(|live| live.name == name).cloned()
+}

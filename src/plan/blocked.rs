@@ -1,0 +1,124 @@
+//! Why a step can't be done, and the way out.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Action, Planner, Step};
+use crate::diff::diff;
+use crate::kind::Live;
+use crate::stack::Resource;
+
+/// Why a step can't be done, and the way out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Blocked {
+    /// In one sentence.
+    pub reason: String,
+    /// What a person can do about it.
+    pub remedy: String,
+}
+
+impl Blocked {
+    pub(super) fn retained(reasons: &[String]) -> Self {
+        Self {
+            reason: format!(
+                "it would have to be replaced ({}), and on_destroy is retain",
+                reasons.join("; ")
+            ),
+            remedy: "undo the change, give the resource another name, or change on_destroy"
+                .to_owned(),
+        }
+    }
+}
+
+impl Planner<'_> {
+    /// A resource of that name that isn't ours is never touched.
+    pub(super) fn foreign(&mut self, resource: &Resource, desired: Value, live: &Live) {
+        let desired = self.settle(resource, desired, live);
+        let mut step = self.step(resource, Action::Adopt, desired);
+        step.changes = diff(resource.kind.schema(), &step.desired, &live.fields, &resource.ignore);
+        step.live = Some(live.clone());
+        let whose = match &live.owner {
+            Some(owner) => format!("belongs to the stack {}", owner.stack),
+            None => "is not lagoa's".to_owned(),
+        };
+        step.blocked = Some(Blocked {
+            reason: format!("{} exists in this account and {whose}", resource.name),
+            remedy: format!(
+                "to take it over, write `adopt: true` below {} or run `lagoa adopt STACK_FILE {}`; \
+                 otherwise give it another name",
+                resource.key, resource.key
+            ),
+        });
+        let facts = super::Facts::new(resource, &step.desired, Some(live));
+        self.facts.insert(resource.key.clone(), facts);
+        self.push(step);
+    }
+
+    pub(super) fn undecided(
+        &self,
+        resource: &Resource,
+        desired: &Value,
+        live: &Live,
+    ) -> Option<Blocked> {
+        if self.options.decided.contains(&resource.key) {
+            return None;
+        }
+        let reason = resource.kind.undecided(desired, &live.fields, &self.stack.root)?;
+        let key = &resource.key;
+        let remedy = if resource.kind.facts().seed {
+            format!(
+                "apply with --seed-rerun {key} to run it again, or --seed-accept {key} to take it as done"
+            )
+        } else {
+            format!("change {key} in the stack file")
+        };
+        Some(Blocked { reason, remedy })
+    }
+
+    /// Says what happens to data, and blocks a delete that must not happen.
+    pub(super) fn guard(&self, step: &mut Step, protect: bool) {
+        let Some(live) = &step.live else { return };
+        let loss = self.world.losses.get(&(step.kind.facts().name.to_owned(), live.name.clone()));
+        let holds = step.kind.facts().holds;
+        step.data = holds.map(|holds| fate(step, holds, loss));
+        if protect {
+            step.blocked = Some(Blocked {
+                reason: "it is protected by `protect: true`".to_owned(),
+                remedy: "remove `protect` from the stack and apply that first".to_owned(),
+            });
+        } else if let (false, Some(reason)) =
+            (step.farewell.unprotect, step.kind.protected(&live.fields))
+        {
+            step.blocked = Some(Blocked {
+                reason,
+                remedy: "add --force-unprotect to lift that first".to_owned(),
+            });
+        } else if let (None, Some(loss)) = (step.farewell.on_destroy, loss) {
+            step.blocked = Some(Blocked {
+                reason: format!(
+                    "it holds {loss}, and the stack doesn't say what should happen to them"
+                ),
+                remedy: format!(
+                    "write `on_destroy: delete` or `on_destroy: retain` below {} and apply that, or empty it",
+                    step.key
+                ),
+            });
+        }
+    }
+}
+
+fn fate(step: &Step, holds: &str, loss: Option<&String>) -> String {
+    use crate::kind::OnDestroy::{Delete, Retain, Snapshot};
+    match (step.farewell.on_destroy, loss) {
+        (Some(Snapshot), _) => {
+            format!("the data is kept in the final snapshot {}", step.farewell.snapshot)
+        }
+        (Some(Retain), _) => "nothing is deleted".to_owned(),
+        (Some(Delete), Some(loss)) => format!("{loss} will be deleted for good"),
+        (None, Some(loss)) => format!("it holds {loss}"),
+        (Some(Delete), None) => {
+            format!("{holds} in it, if there are any, will be deleted for good")
+        }
+        (None, None) => format!("it holds no {holds}"),
+    }
+}

@@ -1,0 +1,62 @@
+//! What references can be answered with while planning, and later while applying.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::kind::{AnyKind, Live, Site};
+use crate::reference::Reference;
+use crate::stack::Resource;
+
+/// What is known of one resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts(Value);
+
+impl Facts {
+    /// Joins what the stack wants with what AWS has.
+    pub fn new(resource: &Resource, desired: &Value, live: Option<&Live>) -> Self {
+        Self::join(resource.kind, &resource.name, desired, live.map(|live| &live.fields))
+    }
+
+    /// What the stack sets counts before what AWS has, except for what only AWS knows.
+    pub fn join(kind: &dyn AnyKind, name: &str, desired: &Value, live: Option<&Value>) -> Self {
+        let mut facts = desired.clone();
+        let properties = kind.schema()["properties"].as_object();
+        for (field, schema) in properties.into_iter().flatten() {
+            let Some(live) = live.and_then(|live| live.get(field)).filter(|live| !live.is_null())
+            else {
+                continue;
+            };
+            if schema["readOnly"] == true || facts[field].is_null() {
+                facts[field] = live.clone();
+            }
+        }
+        facts["name"] = name.into();
+        Self(facts)
+    }
+
+    fn field(&self, path: &str) -> Option<Value> {
+        let value = path.split('.').try_fold(&self.0, |value, part| match value {
+            Value::Array(items) => items.get(part.parse::<usize>().ok()?),
+            value => value.get(part),
+        })?;
+        (!value.is_null()).then(|| value.clone())
+    }
+}
+
+/// What a reference means now; `None` while it isn't known.
+pub fn answer(
+    reference: &Reference,
+    facts: &BTreeMap<String, Facts>,
+    site: &Site,
+) -> Option<Value> {
+    if reference.key == "aws" {
+        return match reference.field.as_str() {
+            "account" => Some(site.account.clone().into()),
+            "region" => Some(site.region.clone().into()),
+            "partition" => Some(site.partition.clone().into()),
+            _ => None,
+        };
+    }
+    facts.get(&reference.key)?.field(&reference.field)
+}

@@ -1,0 +1,15 @@
+//! Turns plans, events and problems into what people and machines read.
+//! Nothing else writes to the terminal.
+
+pub mod catalogue;
+pub mod json;
+pub mod live;
+pub mod plan;
+pub mod policy;
+pub mod problems;
+pub mod progress;
+pub mod style;
+pub mod summary;
+pub mod terminal;
+pub mod value;
+pub mod view;

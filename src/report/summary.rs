@@ -1,0 +1,270 @@
+//! How a run ended: what is done, what failed and why, what was not started, and the outputs.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::style::{Ink, Style, columns, counted, harmless, wrapped};
+use super::value;
+use crate::execution::{Failure, Outcome};
+use crate::plan::{Action, Plan, Step};
+use crate::reference::{is_unknown, shown};
+use crate::stack::Stack;
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Every step, in the plan's order.
+    pub steps: Vec<Ended>,
+    /// The run was stopped from outside.
+    pub interrupted: bool,
+    /// Outputs that are known.
+    pub outputs: Vec<(String, Value)>,
+}
+
+/// One step and how it ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Key in the stack.
+    pub key: String,
+    /// What kind of thing.
+    pub kind: &'static str,
+    /// Name in AWS.
+    pub name: String,
+    /// What the step did.
+    pub action: Action,
+    /// `file:line` of its key.
+    pub place: Option<String>,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// Well.
+    Done,
+    /// Badly.
+    Failed(Trouble),
+    /// It was not begun: because of these, or because the run was stopped when there are none.
+    NotStarted(Vec<String>),
+}
+
+/// Why a step failed.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Trouble {
+    /// In one sentence; the service's words where it spoke.
+    pub message: String,
+    /// The service's code.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub code: String,
+    /// For AWS's support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl Trouble {
+    /// What went wrong with a step.
+    pub fn new(step: &Step, failure: &Failure) -> Self {
+        match failure {
+            Failure::Blocked => {
+                let blocked = step.blocked.as_ref();
+                Self {
+                    message: blocked.map(|b| shown(&b.reason)).unwrap_or_default(),
+                    help: blocked.map(|b| shown(&b.remedy)),
+                    ..Self::default()
+                }
+            }
+            Failure::Changed(what) => Self {
+                message: format!("it changed since the plan was made: {}", shown(what)),
+                help: Some("run it again to plan with what is there now".to_owned()),
+                ..Self::default()
+            },
+            Failure::Aws(error) => Self {
+                message: shown(&error.message),
+                code: error.code.clone(),
+                request_id: error.request_id.clone(),
+                help: error.hint.as_deref().map(shown).or_else(|| permission(&error.code)),
+            },
+        }
+    }
+
+    /// Code and message.
+    pub fn words(&self) -> String {
+        match (self.code.as_str(), self.message.as_str()) {
+            ("", message) => message.to_owned(),
+            (code, "") => code.to_owned(),
+            (code, message) => format!("{code}: {message}"),
+        }
+    }
+}
+
+/// What a refusal means when AWS says no more.
+pub fn permission(code: &str) -> Option<String> {
+    let denied =
+        ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"];
+    if denied.contains(&code) {
+        return Some(
+            "the role or user that runs lagoa lacks a permission for this call".to_owned(),
+        );
+    }
+    let expired =
+        ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId"];
+    expired
+        .contains(&code)
+        .then(|| "the credentials have expired or are wrong; sign in again".to_owned())
+}
+
+impl Summary {
+    /// Arranges what became of a plan.
+    pub fn new(plan: &Plan, stack: &Stack, outcome: &Outcome) -> Self {
+        let steps = plan.steps.iter().map(|step| {
+            let resource = stack.resource(&step.key).filter(|_| !step.orphan);
+            Ended {
+                key: shown(&step.key),
+                kind: step.kind.facts().name,
+                name: shown(&step.name),
+                action: step.action,
+                place: resource.map(|resource| {
+                    format!("{}:{}", resource.place.source.name, resource.place.line_column().0)
+                }),
+                ending: ending(step, plan, outcome),
+            }
+        });
+        let filled = plan.outputs.iter().map(|(name, v)| (name.clone(), outcome.fill(plan, v)));
+        let known = filled.filter(|(_, value)| !is_unknown(value));
+        Self { steps: steps.collect(), interrupted: outcome.stopped, outputs: known.collect() }
+    }
+
+    /// Whether everything is done.
+    pub fn is_complete(&self) -> bool {
+        self.steps.iter().all(|step| matches!(step.ending, Ending::Done))
+    }
+}
+
+fn ending(step: &Step, plan: &Plan, outcome: &Outcome) -> Ending {
+    if let Some(failure) = outcome.failed.get(&step.id) {
+        return Ending::Failed(Trouble::new(step, failure));
+    }
+    if outcome.done.contains(&step.id) {
+        return Ending::Done;
+    }
+    let mut causes: Vec<String> = Vec::new();
+    let mut next: Vec<usize> = step.needs.iter().copied().collect();
+    let mut seen = std::collections::BTreeSet::new();
+    while let Some(id) = next.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        if outcome.failed.contains_key(&id) {
+            causes.push(shown(&plan.steps[id].key));
+        } else if outcome.skipped.contains(&id) {
+            next.extend(plan.steps[id].needs.iter().copied());
+        }
+    }
+    causes.sort();
+    causes.dedup();
+    Ending::NotStarted(causes)
+}
+
+/// The summary as text: failures, what was not started, the count, the outputs.
+pub fn render(summary: &Summary, elapsed: &str, style: Style) -> String {
+    let mut text = String::new();
+    for step in &summary.steps {
+        if let Ending::Failed(trouble) = &step.ending {
+            text.push_str(&failure(step, trouble, style));
+        }
+    }
+    text.push_str(&not_started(summary, style));
+    text.push_str(&count(summary, elapsed, style));
+    if summary.is_complete() || !summary.outputs.is_empty() {
+        text.push_str(&outputs(&summary.outputs, style));
+    }
+    text
+}
+
+fn failure(step: &Ended, trouble: &Trouble, style: Style) -> String {
+    let place = step.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+    let verb = match (step.action, trouble.code.is_empty()) {
+        (Action::Create, _) => "could not be created",
+        (Action::Update, _) => "could not be changed",
+        (Action::Adopt, _) => "could not be taken over",
+        (Action::Seed, _) => "could not be seeded",
+        (Action::Delete, _) => "could not be deleted",
+        (Action::Retain, _) => "could not be left",
+    };
+    let mut text =
+        format!("{} {} {} {verb}{place}\n", style.paint(Ink::Bad, "error:"), step.kind, step.key);
+    for line in trouble.words().lines() {
+        for line in wrapped(&harmless(line), 96) {
+            text.push_str(&format!("  {line}\n"));
+        }
+    }
+    if let Some(id) = &trouble.request_id {
+        text.push_str(&format!("  request id {}\n", harmless(id)));
+    }
+    if let Some(help) = &trouble.help {
+        text.push_str(&format!("{} {}\n", style.paint(Ink::Strong, "help:"), harmless(help)));
+    }
+    text.push('\n');
+    text
+}
+
+fn not_started(summary: &Summary, style: Style) -> String {
+    let rows: Vec<Vec<String>> = summary
+        .steps
+        .iter()
+        .filter_map(|step| match &step.ending {
+            Ending::NotStarted(causes) if causes.is_empty() => {
+                Some(vec![step.kind.to_owned(), step.key.clone(), "the run was stopped".to_owned()])
+            }
+            Ending::NotStarted(causes) => Some(vec![
+                step.kind.to_owned(),
+                step.key.clone(),
+                format!("needs {}", causes.join(", ")),
+            ]),
+            _ => None,
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!("{}\n{}\n", style.paint(Ink::Warn, "Not started:"), columns(&rows, "  "))
+}
+
+fn count(summary: &Summary, elapsed: &str, style: Style) -> String {
+    let of =
+        |wanted: fn(&Ending) -> bool| summary.steps.iter().filter(|s| wanted(&s.ending)).count();
+    let done = of(|ending| matches!(ending, Ending::Done));
+    let failed = of(|ending| matches!(ending, Ending::Failed(_)));
+    let waiting = of(|ending| matches!(ending, Ending::NotStarted(_)));
+    let mut parts = vec![format!("{} done", counted(done, "step"))];
+    if failed > 0 {
+        parts.push(style.paint(Ink::Bad, &format!("{failed} failed")));
+    }
+    if waiting > 0 {
+        parts.push(style.paint(Ink::Warn, &format!("{waiting} not started")));
+    }
+    let word = match (summary.interrupted, failed + waiting) {
+        (true, _) => style.paint(Ink::Warn, "Stopped:"),
+        (false, 0) => style.paint(Ink::Good, "Done:"),
+        (false, _) => style.paint(Ink::Bad, "Not finished:"),
+    };
+    let again = if failed + waiting > 0 { " The next run goes on from here." } else { "" };
+    format!("{word} {} in {elapsed}.{again}\n", parts.join(", "))
+}
+
+/// Outputs, one per line; nothing when there are none.
+pub fn outputs(outputs: &[(String, Value)], style: Style) -> String {
+    if outputs.is_empty() {
+        return String::new();
+    }
+    let rows = outputs.iter().map(|(name, v)| vec![name.clone(), harmless(&value::flow(v))]);
+    format!(
+        "\n{}\n{}",
+        style.paint(Ink::Strong, "Outputs:"),
+        columns(&rows.collect::<Vec<_>>(), "  ")
+    )
+}

@@ -1,0 +1,77 @@
+//! The one way to standard output, standard error and the person in front of them.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use super::style::Style;
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Where text goes. A reader that has gone away is no error: what runs must go on.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    /// How to write results.
+    pub out: Style,
+    /// How to write everything else.
+    pub err: Style,
+    /// Standard error is a terminal that can redraw lines.
+    pub live: bool,
+}
+
+impl Terminal {
+    /// Looks at where this process writes to.
+    pub fn new(colour: Colour) -> Self {
+        let environment =
+            |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let wanted = |terminal: bool| match colour {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => terminal && !dumb && !environment("NO_COLOR"),
+        };
+        let err = io::stderr().is_terminal();
+        Self {
+            out: Style { colour: wanted(io::stdout().is_terminal()) },
+            err: Style { colour: wanted(err) },
+            live: err && !dumb,
+        }
+    }
+
+    /// Writes what was asked for.
+    pub fn out(&self, text: &str) {
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// Writes what is said beside it: errors, questions, progress.
+    pub fn err(&self, text: &str) {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Whether there is somebody to ask.
+    pub fn can_ask(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks, and gives the answer; `None` when the person closed the input.
+    pub fn ask(&self, question: &str) -> Option<String> {
+        self.err(question);
+        let mut answer = String::new();
+        match io::stdin().lock().read_line(&mut answer) {
+            Ok(read) if read > 0 => Some(answer.trim().to_owned()),
+            _ => {
+                self.err("\n");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+"""The sandbox: moto, taught to behave as AWS does, with real databases behind RDS."""

@@ -1,0 +1,82 @@
+"""The Resource Groups Tagging API: what it sees, and what it does not."""
+
+from moto.core.resource_tagging import (
+    TaggedResource,
+    iter_taggable_backends,
+    make_tag_matcher,
+    match_resource_type,
+)
+from moto.ec2.models import EC2Backend
+from moto.iam.models import iam_backends
+from moto.rds.models import RDSBackend
+from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
+from moto.s3.models import s3_backends
+
+from .patching import replaces
+
+# Global services answer through this region alone.
+GLOBAL_REGION = "us-east-1"
+
+
+@replaces(RDSBackend)
+def iter_tagged_resources(original, self):
+    """moto leaves subnet and parameter groups out."""
+    yield from original(self)
+    for kind, resources in (("subgrp", self.subnet_groups), ("pg", self.db_parameter_groups)):
+        for resource in list(resources.values()):
+            tags = {tag["Key"]: tag["Value"] for tag in resource.get_tags()}
+            yield TaggedResource(resource.arn, tags, f"rds:{kind}")
+
+
+def _key_pairs(ec2):
+    for pair in list(ec2.key_pairs.values()):
+        arn = f"arn:{ec2.partition}:ec2:{ec2.region_name}:{ec2.account_id}:key-pair/{pair.id}"
+        yield TaggedResource(arn, dict(ec2.tags.get(pair.id, {})), "ec2:key-pair")
+
+
+_ec2_resources = EC2Backend.iter_tagged_resources
+
+
+def _ec2_and_key_pairs(self):
+    yield from _ec2_resources(self)
+    yield from _key_pairs(self)
+
+
+EC2Backend.iter_tagged_resources = _ec2_and_key_pairs
+
+
+def _iam_policies(account_id):
+    """Of IAM, policies are seen; users and roles never are."""
+    for policy in list(iam_backends[account_id]["aws"].managed_policies.values()):
+        tags = {tag["Key"]: tag["Value"] for tag in policy.get_tags()}
+        if tags:
+            yield TaggedResource(policy.arn, tags, "iam:policy")
+
+
+@replaces(ResourceGroupsTaggingAPIBackend)
+def _get_resources_generator(
+    _original, self, tag_filters=None, resource_type_filters=None, resource_arn_list=None
+):
+    """The tagged resources of this region, in an order that stays between pages."""
+    matches = make_tag_matcher(tag_filters)
+    found = [
+        resource
+        for resource in _all_resources(self)
+        if resource.tags
+        and match_resource_type(resource.resource_type, resource_type_filters)
+        and matches(resource.tags)
+        and (not resource_arn_list or resource.arn in resource_arn_list)
+    ]
+    return iter(found)
+
+
+def _all_resources(self):
+    buckets = s3_backends[self.account_id]["aws"].buckets
+    for backend in iter_taggable_backends(self.account_id, self.region_name):
+        for resource in list(backend.iter_tagged_resources()):
+            bucket = resource.arn.removeprefix("arn:aws:s3:::")
+            elsewhere = bucket in buckets and buckets[bucket].region_name != self.region_name
+            if not elsewhere:
+                yield resource
+    if self.region_name == GLOBAL_REGION:
+        yield from _iam_policies(self.account_id)

@@ -1,0 +1,260 @@
+//! The JSON Schema of stack files, for editors: made from the kinds' own schemas.
+
+use serde_json::{Map, Value, json};
+
+use crate::kind::{AnyKind, OnDestroy};
+use crate::report::value::{given, is_hollow};
+
+/// A text that holds a reference or a variable may stand wherever a number or a word is expected.
+const REFERENCE: &str = r"\$\{.+\}";
+
+/// The schema of a whole stack file.
+pub fn stack_file(kinds: &[&'static dyn AnyKind]) -> Value {
+    let mut kinds = kinds.to_vec();
+    kinds.sort_by_key(|kind| kind.facts().name);
+    let mut definitions: Map<String, Value> =
+        kinds.iter().map(|kind| (kind.facts().name.to_owned(), resource(*kind))).collect();
+    definitions.insert("resource".to_owned(), any_resource(&kinds));
+    json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "lagoa stack",
+        "description": "What should be in AWS: resources that live and die together.",
+        "type": "object",
+        "required": ["stack", "resources"],
+        "additionalProperties": false,
+        "patternProperties": { "^x-": { "description": "Free for anchors; lagoa doesn't read it." } },
+        "properties": top_level(),
+        "definitions": definitions,
+    })
+}
+
+/// A resource of any kind: its `kind` says which definition counts.
+fn any_resource(kinds: &[&'static dyn AnyKind]) -> Value {
+    let names: Vec<_> = kinds.iter().map(|kind| kind.facts().name).collect();
+    let docs: Vec<_> = kinds.iter().map(|kind| kind.schema()["description"].clone()).collect();
+    let cases = names.iter().map(|name| {
+        json!({
+            "if": { "required": ["kind"], "properties": { "kind": { "const": name } } },
+            "then": { "$ref": format!("#/definitions/{name}") },
+        })
+    });
+    json!({
+        "type": "object",
+        "required": ["kind"],
+        "properties": { "kind": {
+            "description": "What kind of thing it is; `lagoa show kinds` lists them.",
+            "enum": names, "enumDescriptions": docs, "markdownEnumDescriptions": docs,
+        } },
+        "allOf": cases.collect::<Vec<_>>(),
+    })
+}
+
+fn top_level() -> Value {
+    let scalar = json!({ "type": ["string", "number", "boolean"] });
+    json!({
+        "stack": {
+            "description": "The stack's name, kept as the tag `lagoa:stack` on everything it owns.",
+            "type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$",
+        },
+        "region": {
+            "description": "The region it lives in; without one AWS_REGION or the profile counts.",
+            "type": "string",
+        },
+        "tags": {
+            "description": "Tags for everything in the stack.",
+            "type": ["object", "null"], "additionalProperties": scalar,
+        },
+        "variables": {
+            "description": "Values that the stack asks for: `--var NAME=VALUE`, `--var-file FILE` or LAGOA_VAR_NAME.",
+            "type": ["object", "null"],
+            "additionalProperties": {
+                "type": ["object", "null"], "additionalProperties": false,
+                "properties": {
+                    "default": { "description": "Its value when none is given; without one it must be given." },
+                    "description": { "description": "What it is for.", "type": "string" },
+                    "pattern": { "description": "The regular expression that its value must match.", "type": "string" },
+                },
+            },
+        },
+        "resources": {
+            "description": "The resources by key; the key is the name in AWS unless `name` says otherwise.",
+            "type": "object", "additionalProperties": { "$ref": "#/definitions/resource" },
+        },
+        "outputs": {
+            "description": "Values to print when the stack stands, such as `${database.host}`.",
+            "type": ["object", "null"],
+        },
+    })
+}
+
+/// A resource of one kind: what every resource may say, and the kind's own fields.
+fn resource(kind: &dyn AnyKind) -> Value {
+    let (facts, schema) = (kind.facts(), kind.schema());
+    let mut properties = common(facts.on_destroy);
+    properties.insert("kind".to_owned(), json!({ "const": facts.name }));
+    let written = mapping(schema, true);
+    if let Some(own) = written["properties"].as_object() {
+        properties.extend(own.clone());
+    }
+    let mut required = vec![Value::from("kind")];
+    required.extend(written["required"].as_array().cloned().unwrap_or_default());
+    json!({
+        "description": schema["description"],
+        "type": "object",
+        "additionalProperties": false,
+        "required": required,
+        "properties": properties,
+        "examples": [facts.example.trim()],
+    })
+}
+
+/// What every resource may say of itself.
+fn common(on_destroy: &[OnDestroy]) -> Map<String, Value> {
+    let flag = json!(["boolean", "string"]);
+    let names = json!({ "type": ["array", "string"], "items": { "type": "string" } });
+    let described = |mut schema: Value, text: &str| {
+        schema["description"] = text.into();
+        schema
+    };
+    let fields = [
+        (
+            "name",
+            described(
+                json!({ "type": ["string", "number"] }),
+                "Its name in AWS, when it is not the key.",
+            ),
+        ),
+        ("depends_on", described(names.clone(), "Keys of resources that must stand before it.")),
+        (
+            "for_each",
+            described(
+                json!({}),
+                "Repeats it for each item; `${each.key}` and `${each.value}` stand for the item.",
+            ),
+        ),
+        ("when", described(json!({ "type": flag }), "Whether it is in the stack at all.")),
+        ("protect", described(json!({ "type": flag }), "Refuse every delete.")),
+        (
+            "on_destroy",
+            described(
+                json!({ "enum": on_destroy }),
+                "What happens to it, and to its data, when it goes.",
+            ),
+        ),
+        (
+            "adopt",
+            described(
+                json!({ "type": flag }),
+                "Take it over when it exists without this stack's mark.",
+            ),
+        ),
+        ("ignore", described(names, "Fields whose differences don't count.")),
+    ];
+    fields.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+/// A schema as a person writes the value: without what only AWS reports, and with references.
+fn written(schema: &Value) -> Value {
+    let (inner, outer) = (given(schema), schema);
+    let mut out = match inner["type"].as_str() {
+        Some("object") => mapping(inner, false),
+        _ => plain(inner),
+    };
+    if let Some(items) = inner.get("items") {
+        out["items"] = written(items);
+    }
+    if let Some(description) = description(outer, inner) {
+        out["description"] = description.into();
+    }
+    if let Some(default) = outer.get("default").filter(|default| !is_hollow(default)) {
+        out["default"] = default.clone();
+    }
+    match inner["type"].as_str() {
+        Some("string") if inner.get("enum").is_none() && inner.get("pattern").is_none() => {
+            // `15` in YAML is a number, and means the text where a text is wanted.
+            out["type"] = json!(["string", "number", "boolean"]);
+            out
+        }
+        _ if takes_text(inner) => out,
+        _ => or_reference(out, inner.get("x-refers").is_none()),
+    }
+}
+
+/// Everything of the schema that an editor understands.
+fn plain(schema: &Value) -> Value {
+    let Some(schema) = schema.as_object() else { return json!({}) };
+    let kept =
+        schema.iter().filter(|(key, _)| !key.starts_with("x-") && !OURS.contains(&key.as_str()));
+    Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect())
+}
+
+/// Members that say something to lagoa only, or that are written anew.
+const OURS: [&str; 8] =
+    ["$schema", "title", "createOnly", "readOnly", "writeOnly", "format", "default", "examples"];
+
+fn mapping(schema: &Value, top: bool) -> Value {
+    let mut out = plain(schema);
+    if let Some(properties) = schema["properties"].as_object() {
+        let own = properties.iter().filter(|(_, property)| given(property)["readOnly"] != true);
+        let own = own.map(|(name, property)| (name.clone(), written(property)));
+        out["properties"] = Value::Object(own.collect());
+        if top {
+            out["additionalProperties"] = false.into();
+        }
+    }
+    if schema["additionalProperties"].is_object() {
+        out["additionalProperties"] = written(&schema["additionalProperties"]);
+    }
+    out
+}
+
+/// The field's text, and what changing it means.
+fn description(outer: &Value, inner: &Value) -> Option<String> {
+    let text = outer["description"].as_str().or_else(|| inner["description"].as_str());
+    let mut text = text.unwrap_or_default().to_owned();
+    if let Some(kind) = inner["x-refers"]["kind"].as_str() {
+        text.push_str(&format!("\n\nThe key of an `{kind}` in this stack is enough."));
+    }
+    for (flag, words) in [
+        ("createOnly", "Fixed at creation: a change replaces the resource."),
+        ("writeOnly", "Never read back: sent at creation, and later with `--rotate`."),
+    ] {
+        if outer[flag] == true || inner[flag] == true {
+            text.push_str(&format!("\n\n{words}"));
+        }
+    }
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn takes_text(schema: &Value) -> bool {
+    let plain_text = schema["type"] == "string"
+        && schema.get("enum").is_none()
+        && schema.get("pattern").is_none();
+    let listed =
+        schema["type"].as_array().is_some_and(|types| types.iter().any(|one| one == "string"));
+    plain_text
+        || listed
+        || schema.get("type").is_none()
+            && schema.get("oneOf").is_none()
+            && schema.get("enum").is_none()
+}
+
+/// The value itself, or a text with a reference in it; a bare key where the field refers to a kind.
+fn or_reference(mut schema: Value, marked: bool) -> Value {
+    let description = schema.as_object_mut().and_then(|schema| schema.shift_remove("description"));
+    let default = schema.as_object_mut().and_then(|schema| schema.shift_remove("default"));
+    let text = if marked {
+        json!({ "type": "string", "pattern": REFERENCE })
+    } else {
+        json!({ "type": "string" })
+    };
+    let mut out = json!({ "anyOf": [schema, text] });
+    if let Some(description) = description {
+        out["description"] = description;
+    }
+    if let Some(default) = default {
+        out["default"] = default;
+    }
+    out
+}

@@ -1,0 +1,80 @@
+//! Files beside the stack: found, read and held inside the stack's folder.
+
+use std::path::{Component, Path, PathBuf};
+
+use globset::GlobBuilder;
+
+use crate::diagnostic::{Place, Problem};
+use crate::document::{self, Node};
+
+/// How many files a glob may look at.
+const LOOK_LIMIT: usize = 100_000;
+
+/// The path below the root, or why it must not be followed.
+fn inside(root: &Path, path: &str, place: &Place) -> Result<PathBuf, Problem> {
+    let relative = Path::new(path);
+    let leaves =
+        relative.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir));
+    if leaves {
+        let problem = Problem::error(format!("`{path}` leads out of the stack's folder")).at(place);
+        return Err(problem
+            .help("paths are relative to the folder that holds `stacks/`, and stay inside it"));
+    }
+    Ok(root.join(relative))
+}
+
+/// Reads a JSON or YAML document.
+pub(super) fn document(root: &Path, path: &str, place: &Place) -> Result<Node, Vec<Problem>> {
+    let file = inside(root, path, place).map_err(|problem| vec![problem])?;
+    let source = document::read(&file, path)
+        .map_err(|problem| vec![Problem { place: Some(place.clone()), ..problem }])?;
+    document::parse(source)
+}
+
+/// Files that the path or glob means, in lexical order.
+pub(super) fn matching(root: &Path, pattern: &str, place: &Place) -> Result<Vec<String>, Problem> {
+    let file = inside(root, pattern, place)?;
+    if !pattern.contains(['*', '?', '[', '{']) {
+        return if file.is_file() {
+            Ok(vec![pattern.to_owned()])
+        } else {
+            Err(missing(root, pattern, place))
+        };
+    }
+    let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+    let glob = glob.map_err(|error| {
+        Problem::error(format!("`{pattern}` is no glob: {}", error.kind())).at(place)
+    })?;
+    let matcher = glob.compile_matcher();
+    let fixed = pattern.split('/').take_while(|part| !part.contains(['*', '?', '[', '{']));
+    let start = fixed.fold(PathBuf::new(), |path, part| path.join(part));
+    let mut found = Vec::new();
+    let mut looked = 0;
+    let mut folders = vec![start];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(root.join(&folder)).into_iter().flatten().flatten();
+        for entry in entries {
+            looked += 1;
+            let path = folder.join(entry.file_name());
+            let file_type = entry.file_type().ok();
+            if file_type.is_some_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            } else if matcher.is_match(&path) {
+                found.extend(path.to_str().map(|path| path.replace('\\', "/")));
+            }
+        }
+        if looked > LOOK_LIMIT {
+            return Err(Problem::error(format!(
+                "`{pattern}` looks at more than {LOOK_LIMIT} files"
+            ))
+            .at(place));
+        }
+    }
+    found.sort();
+    if found.is_empty() { Err(missing(root, pattern, place)) } else { Ok(found) }
+}
+
+fn missing(root: &Path, pattern: &str, place: &Place) -> Problem {
+    let problem = Problem::error(format!("no file matches `{pattern}`")).at(place);
+    problem.help(format!("paths are relative to {}", root.display()))
+}

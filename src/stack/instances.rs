@@ -1,0 +1,141 @@
+//! Resource entries become resources: `when` leaves some out, `for_each` repeats some.
+
+use std::collections::BTreeMap;
+
+use super::scope::{Findings, Scope};
+use crate::diagnostic::Problem;
+use crate::document::{Document, Node, ResourceEntry, Yaml};
+use crate::kind::AnyKind;
+use crate::kinds;
+
+/// One resource before its fields are looked at.
+pub(super) struct Instance<'a> {
+    pub key: String,
+    pub entry: &'a ResourceEntry,
+    pub kind: &'static dyn AnyKind,
+    pub each: Option<(String, Node)>,
+}
+
+/// All resources of the document, and the keys that `when` leaves out.
+pub(super) fn instances<'a>(
+    document: &'a Document,
+    scope: &Scope<'_>,
+    problems: &mut Vec<Problem>,
+) -> (Vec<Instance<'a>>, Vec<String>) {
+    let mut instances: Vec<Instance<'a>> = Vec::new();
+    let mut left_out = Vec::new();
+    let mut first: BTreeMap<String, &ResourceEntry> = BTreeMap::new();
+    for (_, entry) in &document.resources {
+        let Some(kind) = kind(entry, problems) else { continue };
+        for each in rounds(entry, scope, problems) {
+            let mut findings = Findings::default();
+            let scope = Scope { each: each.as_ref(), ..*scope };
+            let key = scope.text(&entry.key.text, &entry.key.place, &mut findings);
+            let stays = entry.when.as_ref().is_none_or(|when| truth(when, &scope, &mut findings));
+            problems.append(&mut findings.problems);
+            if !stays {
+                left_out.push(key);
+                continue;
+            }
+            if let Some(other) = first.get(&key) {
+                let problem =
+                    Problem::error(format!("there are two resources `{key}`")).at(&entry.key.place);
+                let problem = problem.note(&other.key.place, "the other one is here");
+                problems.push(if each.is_some() {
+                    problem.help("with `for_each` the key must hold `${each.key}`")
+                } else {
+                    problem
+                });
+                continue;
+            }
+            first.insert(key.clone(), entry);
+            instances.push(Instance { key, entry, kind, each });
+        }
+    }
+    (instances, left_out)
+}
+
+fn kind(entry: &ResourceEntry, problems: &mut Vec<Problem>) -> Option<&'static dyn AnyKind> {
+    let named = entry.kind.as_ref()?;
+    let kind = kinds::find(&named.text);
+    if kind.is_none() {
+        let names = kinds::all().iter().map(|kind| kind.facts().name);
+        let problem = Problem::error(format!("there is no kind `{}`", named.text)).at(&named.place);
+        let problem = problem.help("`lagoa show kinds` lists them");
+        problems.push(problem.did_you_mean(&named.text, names));
+    }
+    kind
+}
+
+/// One round without `for_each`; with it, one for each item of a list or entry of a mapping.
+fn rounds(
+    entry: &ResourceEntry,
+    scope: &Scope<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Option<(String, Node)>> {
+    let Some(node) = &entry.for_each else { return vec![None] };
+    let mut findings = Findings::default();
+    let meant = scope.node(node);
+    let rounds = match &meant.value {
+        Yaml::Mapping(entries) => {
+            entries.iter().map(|(key, node)| Some((key.text.clone(), node.clone()))).collect()
+        }
+        Yaml::Sequence(items) => items
+            .iter()
+            .filter_map(|item| match item.text() {
+                Some(text) => {
+                    Some(Some((scope.text(text, &item.place, &mut findings), item.clone())))
+                }
+                None => {
+                    let message = format!(
+                        "this is {}, but `for_each` takes single values or a mapping",
+                        item.shape()
+                    );
+                    findings.problem(Problem::error(message).at(&item.place));
+                    None
+                }
+            })
+            .collect(),
+        Yaml::Scalar(scalar) => {
+            let text = scope.text(&scalar.text, &node.place, &mut findings);
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            items.map(|item| Some((item.to_owned(), one(item, meant)))).collect()
+        }
+        Yaml::Null => Vec::new(),
+    };
+    problems.append(&mut findings.problems);
+    rounds
+}
+
+fn one(text: &str, list: &Node) -> Node {
+    let scalar = crate::document::Scalar { text: text.to_owned(), plain: true };
+    Node { value: Yaml::Scalar(scalar), place: list.place.clone() }
+}
+
+/// `true`, `false`, or a comparison: `${var.env} == prod`.
+fn truth(node: &Node, scope: &Scope<'_>, findings: &mut Findings) -> bool {
+    let text = node.text().unwrap_or_default();
+    let text = scope.text(text, &node.place, findings);
+    let compared = [("==", true), ("!=", false)].into_iter().find_map(|(sign, equal)| {
+        let (left, right) = text.split_once(sign)?;
+        Some((left.trim() == right.trim()) == equal)
+    });
+    match (compared, text.as_str()) {
+        (Some(truth), _) => truth,
+        (None, "true") => true,
+        (None, "false") => false,
+        _ => {
+            let problem =
+                Problem::error(format!("`{text}` is neither true nor false")).at(&node.place);
+            findings.problem(
+                problem.help("write true, false, or a comparison such as `${var.env} == prod`"),
+            );
+            true
+        }
+    }
+}
+
+/// A flag beside the fields: `protect`, `adopt`.
+pub(super) fn flag(node: Option<&Node>, scope: &Scope<'_>, findings: &mut Findings) -> bool {
+    node.is_some_and(|node| truth(node, scope, findings))
+}

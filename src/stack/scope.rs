@@ -1,0 +1,233 @@
+//! What `${…}` means inside a stack file.
+//!
+//! | written | means |
+//! |---|---|
+//! | `${var.x}`, `${env.X}`, `${stack.name}`, `${each.key}`, `${each.value}` | a value, filled in at once |
+//! | `${aws.account}`, `${aws.region}`, `${aws.partition}` | a value, filled in once AWS is asked |
+//! | `${key.field}` | another resource's field: an edge of the graph |
+//! | `${aws:username}`, anything with a colon | a variable of IAM policies: stays as it is |
+//! | `$${` | a literal `${` |
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Place, Problem};
+use crate::document::{Node, Yaml};
+use crate::kind::AnyKind;
+use crate::reference::Reference;
+
+/// The names that a text may use.
+pub(super) struct Scope<'a> {
+    pub stack: &'a str,
+    pub variables: &'a BTreeMap<String, Node>,
+    pub environment: &'a BTreeMap<String, String>,
+    pub each: Option<&'a (String, Node)>,
+    /// Every resource that exists, by key.
+    pub kinds: &'a BTreeMap<String, &'static dyn AnyKind>,
+    /// Keys that `when` leaves out.
+    pub left_out: &'a [String],
+}
+
+/// A reference and where it stands.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub reference: Reference,
+    pub place: Place,
+    /// The whole text is this one reference.
+    pub alone: bool,
+}
+
+/// What interpolation finds besides the text.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub problems: Vec<Problem>,
+    pub links: Vec<Link>,
+}
+
+impl Findings {
+    pub fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+}
+
+impl Scope<'_> {
+    /// The node that a lone `${var.x}` or `${each.value}` stands for, when that is more than text.
+    pub fn node<'n>(&'n self, node: &'n Node) -> &'n Node {
+        let Some(name) =
+            node.text().and_then(|t| t.strip_prefix("${")).and_then(|t| t.strip_suffix('}'))
+        else {
+            return node;
+        };
+        let meant = match name.split_once('.') {
+            Some(("var", name)) => self.variables.get(name),
+            Some(("each", path)) => self.each_node(path),
+            _ => None,
+        };
+        meant.unwrap_or(node)
+    }
+
+    fn each_node(&self, path: &str) -> Option<&Node> {
+        let (_, value) = self.each?;
+        let rest = path.strip_prefix("value")?;
+        rest.split('.').filter(|part| !part.is_empty()).try_fold(value, |node, part| node.get(part))
+    }
+
+    /// The text with every `${…}` filled in; references to resources become marks.
+    pub fn text(&self, text: &str, place: &Place, findings: &mut Findings) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(start) = rest.find("${") {
+            if rest[..start].ends_with('$') {
+                out.push_str(&rest[..start - 1]);
+                out.push_str("${");
+                rest = &rest[start + 2..];
+                continue;
+            }
+            out.push_str(&rest[..start]);
+            let Some(length) = closing(&rest[start + 2..]) else {
+                let problem = Problem::error("`${` is never closed").at(place);
+                findings
+                    .problem(problem.help("close it with `}`, or write `$${` for a literal `${`"));
+                return out;
+            };
+            let inner = &rest[start + 2..start + 2 + length];
+            let whole = start == 0 && rest.len() == text.len() && start + 3 + length == text.len();
+            out.push_str(&self.expression(inner, whole, place, findings));
+            rest = &rest[start + 3 + length..];
+        }
+        out.push_str(rest);
+        out
+    }
+
+    fn expression(
+        &self,
+        inner: &str,
+        alone: bool,
+        place: &Place,
+        findings: &mut Findings,
+    ) -> String {
+        if inner.contains(':') {
+            return format!("${{{inner}}}");
+        }
+        let name = if inner.contains("${") {
+            self.text(inner, place, findings)
+        } else {
+            inner.trim().to_owned()
+        };
+        match name.split_once('.') {
+            Some(("var", variable)) => self.variable(variable, place, findings),
+            Some(("env", variable)) => self.environment(variable, place, findings),
+            Some(("stack", "name")) => self.stack.to_owned(),
+            Some(("each", path)) => self.each(path, place, findings),
+            Some(("aws", field @ ("account" | "region" | "partition"))) => {
+                Reference { key: "aws".into(), field: field.into() }.mark()
+            }
+            Some(("stack" | "aws", _)) => {
+                findings
+                    .problem(Problem::error(format!("there is no `${{{name}}}`")).at(place).help(
+                    "there are ${stack.name}, ${aws.account}, ${aws.region} and ${aws.partition}",
+                ));
+                String::new()
+            }
+            _ => self.resource(&name, alone, place, findings),
+        }
+    }
+
+    fn variable(&self, name: &str, place: &Place, findings: &mut Findings) -> String {
+        let Some(node) = self.variables.get(name) else {
+            let problem = Problem::error(format!("there is no variable `{name}`")).at(place);
+            let names = self.variables.keys().map(String::as_str);
+            findings.problem(problem.did_you_mean(name, names));
+            return String::new();
+        };
+        self.plain(node, &format!("var.{name}"), place, findings)
+    }
+
+    fn plain(&self, node: &Node, name: &str, place: &Place, findings: &mut Findings) -> String {
+        match (&node.value, node.text()) {
+            (Yaml::Null, _) => String::new(),
+            (_, Some(text)) => text.to_owned(),
+            _ => {
+                let message =
+                    format!("`{name}` is {}, so it can't be a part of a text", node.shape());
+                findings.problem(Problem::error(message).at(place));
+                String::new()
+            }
+        }
+    }
+
+    fn environment(&self, name: &str, place: &Place, findings: &mut Findings) -> String {
+        self.environment.get(name).cloned().unwrap_or_else(|| {
+            let problem =
+                Problem::error(format!("the environment variable {name} is not set")).at(place);
+            findings.problem(problem.help(format!("set it: `export {name}=…`")));
+            String::new()
+        })
+    }
+
+    fn each(&self, path: &str, place: &Place, findings: &mut Findings) -> String {
+        let Some((key, _)) = self.each else {
+            let problem =
+                Problem::error("`${each…}` means something only where `for_each` is").at(place);
+            findings.problem(problem);
+            return String::new();
+        };
+        if path == "key" {
+            return key.clone();
+        }
+        let Some(node) = self.each_node(path) else {
+            findings.problem(Problem::error(format!("`{key}` has no `each.{path}`")).at(place));
+            return String::new();
+        };
+        self.plain(node, &format!("each.{path}"), place, findings)
+    }
+
+    /// A resource's key may hold dots itself, so the longest key that fits counts.
+    fn resource(&self, name: &str, alone: bool, place: &Place, findings: &mut Findings) -> String {
+        let cuts = name.match_indices('.').map(|(at, _)| at).collect::<Vec<_>>();
+        let split = cuts.iter().rev().map(|at| (&name[..*at], &name[at + 1..]));
+        let Some((key, field)) = split.clone().find(|(key, _)| self.kinds.contains_key(*key))
+        else {
+            let first = split.clone().next_back().map_or(name, |(key, _)| key);
+            findings.problem(self.unknown(first, name, place));
+            return String::new();
+        };
+        let reference = Reference { key: key.to_owned(), field: field.to_owned() };
+        let mark = reference.mark();
+        findings.links.push(Link { reference, place: place.clone(), alone });
+        mark
+    }
+
+    fn unknown(&self, key: &str, name: &str, place: &Place) -> Problem {
+        if self.kinds.contains_key(name) {
+            return Problem::error(format!(
+                "`${{{name}}}` names a resource, but none of its fields"
+            ))
+            .at(place)
+            .help(format!("write which field: `${{{name}.arn}}`, `${{{name}.name}}`, …"));
+        }
+        self.no_such_key(key, place)
+    }
+
+    /// Says that there is no resource of that key.
+    pub fn no_such_key(&self, key: &str, place: &Place) -> Problem {
+        if self.left_out.iter().any(|one| one == key) {
+            return Problem::error(format!("`{key}` is left out by its `when`")).at(place);
+        }
+        let problem = Problem::error(format!("there is no resource `{key}`")).at(place);
+        problem.did_you_mean(key, self.kinds.keys().map(String::as_str))
+    }
+}
+
+/// Where the brace that closes an expression stands, braces inside counted.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => return Some(at),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}

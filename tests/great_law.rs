@@ -1,0 +1,180 @@
+//! The great law, for every kind, from its own example:
+//! apply → the plan is empty → change any mutable field → the plan shows exactly that → apply →
+//! the plan is empty → take the resource out → the plan deletes it → destroy → nothing is left.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use lagoa::kind::AnyKind;
+use lagoa::kinds;
+use serde_json::{Map, Value};
+use support::{Site, actions, changed, yaml};
+
+/// What is changed of a kind's example, from `great_law/KIND.yaml`: `change` is a list of steps, each
+/// with the fields that get another value (null takes one out); `.files` in a step writes files,
+/// `.shows` lists further paths that the plan may show. `exempt` names the fields that can't be
+/// tried here, each with the reason. `files` are written beforehand.
+fn changes(kind: &dyn AnyKind) -> Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/great_law");
+    let path = folder.join(format!("{}.yaml", kind.facts().name));
+    yaml(
+        &std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+    )
+}
+
+fn example(kind: &dyn AnyKind) -> Map<String, Value> {
+    let example = yaml(kind.facts().example);
+    example.as_object().expect("an example is a mapping").clone()
+}
+
+/// The first entry of an example is of its own kind.
+fn subject(kind: &dyn AnyKind) -> String {
+    let example = example(kind);
+    let (key, entry) = example.iter().next().expect("an example has an entry");
+    assert_eq!(entry["kind"], kind.facts().name, "the first entry of the example");
+    key.clone()
+}
+
+/// Fields that a stack may set and that AWS can change in place.
+fn mutable_fields(kind: &dyn AnyKind) -> BTreeSet<String> {
+    let properties = kind.schema()["properties"].as_object().expect("a kind has fields").clone();
+    let marked = |schema: &Value, flag: &str| {
+        let inner = schema["anyOf"].as_array().cloned().unwrap_or_default();
+        schema[flag] == true || inner.iter().any(|schema| schema[flag] == true)
+    };
+    let fixed = ["readOnly", "createOnly", "writeOnly"];
+    let mutable =
+        properties.iter().filter(|(_, schema)| !fixed.iter().any(|flag| marked(schema, flag)));
+    mutable.map(|(name, _)| name.clone()).collect()
+}
+
+#[test]
+fn every_mutable_field_of_every_kind_has_a_change() {
+    let mut missing = Vec::new();
+    for kind in kinds::all() {
+        let name = kind.facts().name;
+        let of_kind = changes(*kind);
+        let tried = of_kind["change"].as_array().into_iter().flatten();
+        let tried: BTreeSet<&String> =
+            tried.filter_map(Value::as_object).flat_map(Map::keys).collect();
+        let exempt = of_kind["exempt"].as_object().cloned().unwrap_or_default();
+        for field in mutable_fields(*kind) {
+            if !tried.contains(&field) && !exempt.contains_key(&field) {
+                missing.push(format!("{name}.{field}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no change in tests/great_law for: {}", missing.join(", "));
+}
+
+fn law(kind: &dyn AnyKind, site: &Site) {
+    let name = kind.facts().name;
+    let stack = format!("law-{}", name.replace('_', "-"));
+    let subject = subject(kind);
+    let mut resources = example(kind);
+    for (path, text) in changes(kind)["files"].as_object().into_iter().flatten() {
+        site.write(path, text.as_str().expect("a file is text"));
+    }
+
+    site.stack(&stack, &resources);
+    site.stack_command("apply", &["--yes"]).success();
+    settled(site, name, "after the first apply");
+
+    for change in changes(kind)["change"].as_array().into_iter().flatten() {
+        let change = change.as_object().expect("a change is a mapping of fields");
+        let entry =
+            resources.get_mut(&subject).and_then(Value::as_object_mut).expect("the subject");
+        for (field, value) in change.iter().filter(|(field, _)| !field.starts_with('.')) {
+            if value.is_null() {
+                entry.remove(field)
+            } else {
+                entry.insert(field.clone(), value.clone())
+            };
+        }
+        for (path, text) in change.get(".files").and_then(Value::as_object).into_iter().flatten() {
+            site.write(path, text.as_str().expect("a file is text"));
+        }
+        site.stack(&stack, &resources);
+        let plan = site.plan();
+        let paths = changed(&plan);
+        let fields: Vec<&str> = change.keys().map(|field| field.trim_start_matches('.')).collect();
+        assert!(!paths.is_empty(), "{name}: the plan doesn't show the change of {fields:?}");
+        let expected = change.get(".shows").and_then(Value::as_array);
+        for path in &paths {
+            let shown = fields.iter().any(|field| path.starts_with(&format!("{subject}: {field}")));
+            let also = expected.is_some_and(|more| {
+                more.iter()
+                    .any(|one| path == &format!("{subject}: {}", one.as_str().unwrap_or_default()))
+            });
+            assert!(shown || also, "{name}: {fields:?} changed, but the plan shows {paths:?}");
+        }
+        site.stack_command("apply", &["--yes"]).success();
+        settled(site, name, &format!("after {fields:?} changed"));
+    }
+
+    let mut without = resources.clone();
+    without.remove(&subject);
+    if !kind.facts().seed && !without.values().any(|entry| entry.to_string().contains(&subject)) {
+        site.stack(&stack, &without);
+        let plan = site.plan();
+        assert_eq!(actions(&plan), [format!("delete {subject}")], "{name}: taken out of the stack");
+        site.stack_command("apply", &["--yes", "--force-unprotect"]).success();
+        settled(site, name, "after it was taken out");
+        site.stack(&stack, &resources);
+        site.stack_command("apply", &["--yes"]).success();
+    }
+
+    site.stack(&stack, &resources);
+    site.stack_command("destroy", &["--yes"]).success();
+    let left = site.stack_command("destroy", &["--yes", "--json"]).success().json();
+    assert_eq!(actions(&left["plan"]), Vec::<String>::new(), "{name}: left after destroy");
+}
+
+#[track_caller]
+fn settled(site: &Site, kind: &str, when: &str) {
+    let plan = site.stack_command("plan", &["--detailed-exitcode"]);
+    assert_eq!(
+        plan.code(),
+        Some(0),
+        "{kind}: the plan isn't empty {when}:\n{}{}",
+        plan.stdout(),
+        plan.stderr()
+    );
+}
+
+macro_rules! laws {
+    ($($kind:ident),+ $(,)?) => {
+        $(#[test]
+        fn $kind() {
+            let site = Site::new(concat!("law-", stringify!($kind)));
+            let kind = kinds::find(stringify!($kind)).expect("a kind of that name");
+            law(kind, &site);
+        })+
+
+        #[test]
+        fn every_kind_is_under_the_law() {
+            let under: BTreeSet<&str> = [$(stringify!($kind)),+].into();
+            let all: BTreeSet<&str> = kinds::all().iter().map(|kind| kind.facts().name).collect();
+            assert_eq!(under, all);
+        }
+    };
+}
+
+laws! {
+    ec2_key_pair,
+    ec2_security_group,
+    iam_group,
+    iam_policy,
+    iam_role,
+    iam_user,
+    mysql_seed,
+    postgres_seed,
+    rds_instance,
+    rds_parameter_group,
+    rds_subnet_group,
+    s3_bucket,
+    secretsmanager_secret,
+}

@@ -1,0 +1,184 @@
+//! What the tests that run lagoa against the sandbox share: a sandbox of their own, stacks made
+//! of plain values, and lagoa as its user runs it.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use lagoa::document::{Node, Yaml};
+use serde_json::{Map, Value, json};
+
+/// A folder with stack files, and a sandbox that belongs to it alone.
+pub struct Site {
+    pub folder: PathBuf,
+    home: PathBuf,
+}
+
+impl Site {
+    /// A fresh folder and a sandbox of its own, named after the test.
+    pub fn new(test: &str) -> Self {
+        let base =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+        // Databases run as another user, so their home must be reachable for anyone.
+        let home = std::env::temp_dir().join(format!("lagoa-{test}-{}", std::process::id()));
+        std::fs::create_dir_all(&base).expect("make the test's folder");
+        let site = Self { folder: base, home };
+        site.run(&["sandbox", "start"]).success();
+        site
+    }
+
+    /// Writes a file below the folder.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.folder.join(path);
+        std::fs::create_dir_all(path.parent().expect("a file has a folder"))
+            .expect("make a folder");
+        std::fs::write(path, text).expect("write a file");
+    }
+
+    /// Writes `stack.yaml` (JSON is YAML).
+    pub fn stack(&self, name: &str, resources: &Map<String, Value>) {
+        let stack = json!({
+            "stack": name,
+            "region": "us-east-1",
+            "tags": { "Team": "Stack" },
+            "resources": resources,
+        });
+        self.write("stack.yaml", &format!("{stack:#}\n"));
+    }
+
+    /// The command line, ready for more.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lagoa"));
+        command
+            .args(arguments)
+            .current_dir(&self.folder)
+            .env("LAGOA_SANDBOX_HOME", &self.home)
+            .env_remove("AWS_PROFILE")
+            .stdin(std::process::Stdio::null());
+        command
+    }
+
+    /// Runs lagoa.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).output().expect("run lagoa");
+        Ran { arguments: arguments.join(" "), output }
+    }
+
+    /// Runs a command on `stack.yaml` in the sandbox.
+    pub fn stack_command(&self, command: &str, more: &[&str]) -> Ran {
+        let mut arguments = vec![command, "stack.yaml", "--sandbox"];
+        arguments.extend(more);
+        self.run(&arguments)
+    }
+
+    /// The plan as JSON.
+    pub fn plan(&self) -> Value {
+        self.stack_command("plan", &["--json"]).success().json()
+    }
+
+    /// The endpoint of the sandbox.
+    pub fn endpoint(&self) -> String {
+        let status = self.run(&["sandbox", "status", "--json"]).success().json();
+        status["endpoint"].as_str().expect("status tells the endpoint").to_owned()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = self.command(&["sandbox", "stop"]).output();
+        let _ = std::fs::remove_dir_all(&self.home);
+    }
+}
+
+/// What a run of lagoa gave.
+pub struct Ran {
+    arguments: String,
+    pub output: Output,
+}
+
+impl Ran {
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.output.stdout).into_owned()
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+
+    pub fn code(&self) -> Option<i32> {
+        self.output.status.code()
+    }
+
+    #[track_caller]
+    pub fn success(self) -> Self {
+        self.ends_with(0)
+    }
+
+    #[track_caller]
+    pub fn ends_with(self, code: i32) -> Self {
+        assert_eq!(
+            self.code(),
+            Some(code),
+            "lagoa {}\n--- stdout\n{}\n--- stderr\n{}",
+            self.arguments,
+            self.stdout(),
+            self.stderr()
+        );
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.output.stdout)
+            .unwrap_or_else(|error| panic!("lagoa {}: {error}\n{}", self.arguments, self.stdout()))
+    }
+}
+
+/// Every path that a plan changes, as `key: path`, sorted.
+pub fn changed(plan: &Value) -> Vec<String> {
+    let mut all = Vec::new();
+    for resource in plan["resources"].as_array().into_iter().flatten() {
+        let key = resource["key"].as_str().unwrap_or_default();
+        for field in resource["fields"].as_array().into_iter().flatten() {
+            all.push(format!("{key}: {}", field["path"].as_str().unwrap_or_default()));
+        }
+    }
+    all.sort();
+    all
+}
+
+/// Each resource that a plan touches, as `action key`, sorted.
+pub fn actions(plan: &Value) -> Vec<String> {
+    let resources = plan["resources"].as_array().into_iter().flatten();
+    let mut all: Vec<String> = resources
+        .map(|r| {
+            format!(
+                "{} {}",
+                r["action"].as_str().unwrap_or_default(),
+                r["key"].as_str().unwrap_or_default()
+            )
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// YAML text as a plain value.
+pub fn yaml(text: &str) -> Value {
+    let source = lagoa::diagnostic::Source::new("text", text);
+    value(&lagoa::document::parse(source).expect("the text is YAML"))
+}
+
+fn value(node: &Node) -> Value {
+    match &node.value {
+        Yaml::Null => Value::Null,
+        Yaml::Scalar(scalar) if scalar.plain => {
+            serde_json::from_str(&scalar.text).unwrap_or_else(|_| scalar.text.clone().into())
+        }
+        Yaml::Scalar(scalar) => scalar.text.clone().into(),
+        Yaml::Sequence(items) => items.iter().map(value).collect(),
+        Yaml::Mapping(entries) => Value::Object(
+            entries.iter().map(|(key, node)| (key.text.clone(), value(node))).collect(),
+        ),
+    }
+}
