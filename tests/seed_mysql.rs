@@ -335,6 +335,23 @@ async fn other_ddl_in_doubt_asks() {
 }
 
 #[tokio::test]
+async fn a_resumed_script_never_uses_values_it_has_lost() {
+    let (target, mut client) = database(&SERVER, "values_lost").await;
+    execute(
+        &mut client,
+        "create table p (id int auto_increment primary key); create table c (p int)",
+    )
+    .await;
+    let text = "insert into p values (7);\nset @id = (select max(id) from p);\nalter table c add column b int;\ninsert into c (p) values (@id);\n";
+    let seed = seed().script("a.sql", text);
+    let proxy = Proxy::losing(SERVER.port, b"alter table", Loses::Answer).await;
+    fails(&seed, &Target { port: proxy.port, ..target.clone() }).await;
+    let error = fails(&seed, &target).await;
+    assert!(error.contains("after line 2 needs the value of @id"), "{error}");
+    assert_eq!(number(&mut client, "select count(*) from c").await, 0);
+}
+
+#[tokio::test]
 async fn a_lost_answer_to_commit_is_looked_up() {
     let (target, mut client) = database(&SERVER, "commits").await;
     execute(&mut client, "create table t (a int)").await;

@@ -11,7 +11,7 @@ use super::error::{SeedError, SeedProblem};
 use super::ledger::{self, Entry, Row, State, Verdict};
 use super::mysql_script::{self, Script};
 use super::mysql_session::{Failure, Session};
-use super::mysql_statements::{is_temporary, message, send};
+use super::mysql_statements::{gone, is_temporary, message, send};
 use super::mysql_table::{self, Destination};
 use super::script::{Nature, Statement};
 use super::{Job, Load, Outcome, Progress, Report, Seeding, Unit, Watch, Work, mysql_ddl, source};
@@ -181,12 +181,15 @@ impl File<'_> {
     /// Says again what the statements before the first to run have set for their session.
     async fn restore(&mut self, script: &Script, from: usize) -> Result<(), SeedError> {
         let before = &script.statements[..from.min(script.statements.len())];
-        if before.iter().any(is_temporary) {
-            let reason = "it was cut off after it made a temporary table, which is gone now";
-            let after = format!(
-                "{from} statements are applied; undo them, delete its row from lagoa_seeds, and run it again"
+        if let Some(gone) = gone(script, from) {
+            let reason = format!(
+                "what comes after line {} needs {gone} of the run that was cut off",
+                script.line(from.saturating_sub(1))
             );
-            return Err(self.said(reason, &after));
+            let after = format!(
+                "the first {from} statements are applied; undo them, delete the file's row from lagoa_seeds, and run it again"
+            );
+            return Err(self.said(&reason, &after));
         }
         for (index, statement) in before.iter().enumerate() {
             if statement.nature == Nature::Session {

@@ -247,6 +247,8 @@ fn nature(class: &str, words: &Words, text: &str) -> Nature {
             "begin" | "commit" | "lock tables" | "unlock tables" | "lock table" | "unlock table",
             _,
         ) => Nature::Skipped,
+        // Says something for one statement only, which may be any.
+        ("set", "statement") => Nature::Journaled(InDoubt::Ask),
         ("set", "password") => Nature::Journaled(InDoubt::Again),
         ("set" | "use" | "prepare" | "deallocate", _) => Nature::Session,
         _ if mysql_ddl::again(class, words, text) => Nature::Journaled(InDoubt::Again),

@@ -6,6 +6,7 @@ use std::ops::Range;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Error, ServerError};
 
+use super::mysql_lexer::Lexer;
 use super::mysql_script::Script;
 use super::mysql_session::Session;
 use super::script::{Nature, Statement};
@@ -56,6 +57,43 @@ pub(super) async fn send(session: &mut Session, text: &str) -> Result<u64, (usiz
     Ok(rows)
 }
 
+/// What the statements after a cut need of the session before it, and can't have again.
+pub(super) fn gone(script: &Script, from: usize) -> Option<String> {
+    let (before, after) = script.statements.split_at(from.min(script.statements.len()));
+    if before.iter().any(is_temporary) {
+        return Some("a temporary table".to_owned());
+    }
+    let text = |statement: &Statement| script.source.text[statement.range.clone()].to_lowercase();
+    let from_data: Vec<String> = before.iter().flat_map(|one| set_from_data(&text(one))).collect();
+    let mut inserted = false;
+    for statement in after {
+        let text = text(statement);
+        let used = variables(&text).into_iter().find(|name| from_data.contains(name));
+        if let Some(name) = used {
+            return Some(format!("the value of @{name}"));
+        }
+        if !inserted && !before.is_empty() && text.contains("last_insert_id") {
+            return Some("the last inserted id".to_owned());
+        }
+        inserted |= statement.class == "insert";
+    }
+    None
+}
+
+/// The variables that a statement sets to something that isn't the same when it's said again.
+fn set_from_data(text: &str) -> Vec<String> {
+    let sets = text.trim_start().starts_with("set") && text.contains('(');
+    let selects = text.contains(":=") || text.contains("into @");
+    if sets || selects { variables(text) } else { Vec::new() }
+}
+
+/// The names of the user variables in a statement.
+fn variables(text: &str) -> Vec<String> {
+    let tokens: Vec<_> = Lexer::new(text).map(|token| &text[token.range]).collect();
+    let own = tokens.windows(3).filter(|three| three[0] != "@" && three[1] == "@");
+    own.map(|three| three[2].trim_matches(['`', '\'', '"']).to_owned()).collect()
+}
+
 impl Script {
     /// Where the transaction ends that can start at a statement; there, if none can.
     pub(super) fn transaction_from(&self, index: usize) -> usize {
@@ -91,5 +129,41 @@ impl Script {
         let near = near(message);
         let found = if near.is_empty() { None } else { self.text(index).rfind(near) };
         start + found.unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::mysql_script;
+    use std::collections::BTreeMap;
+
+    fn gone_after(from: usize, text: &str) -> Option<String> {
+        let (script, problems) = mysql_script::parse("a.sql", text.to_owned(), &BTreeMap::new());
+        assert!(problems.is_empty(), "{problems:?}");
+        gone(&script, from)
+    }
+
+    #[test]
+    fn values_that_come_from_data_are_gone() {
+        let text =
+            "set @id = last_insert_id(); select max(a) into @m from t; alter table t add b int; ";
+        let needs = |rest: &str| gone_after(3, &format!("{text}{rest};"));
+        assert_eq!(needs("insert into t values (@id)"), Some("the value of @id".to_owned()));
+        assert_eq!(needs("insert into t values (`a` + @m)"), Some("the value of @m".to_owned()));
+        assert!(needs("insert into u select last_insert_id()").is_some());
+        assert_eq!(
+            needs("insert into t values ('@id', 1); insert into u values (last_insert_id())"),
+            None
+        );
+        assert_eq!(gone_after(0, "insert into u values (last_insert_id());"), None);
+    }
+
+    #[test]
+    fn values_that_are_the_same_again_are_not() {
+        let text = "SET @OLD=@@SQL_MODE, SQL_MODE='x'; set @x = 7; create table t (a int); \
+                    insert into t values (@x); set sql_mode=@old;";
+        assert_eq!(gone_after(3, text), None);
+        assert!(gone_after(1, "create temporary table t (a int); drop table u;").is_some());
     }
 }
