@@ -142,15 +142,7 @@ async fn pip_install(python: &Path, directory: &Path) -> Result<(), SandboxError
     let ran = Command::new(python)
         // The list is complete: dependencies beyond it are what we leave out on purpose. Most of
         // what is installed is never imported, so Python may compile what it needs when it does.
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--no-deps",
-            "--no-compile",
-            "--no-input",
-            "-r",
-        ])
+        .args(["-m", "pip", "install", "--no-deps", "--no-compile", "--no-input", "-r"])
         .arg(&list)
         .output()
         .await;
