@@ -206,6 +206,9 @@ fn no_identity(error: Error) -> Error {
     error
 }
 
+/// The most that `GetResources` gives in one answer; it gives fewer when nobody asks.
+const LARGEST_PAGE: i32 = 100;
+
 async fn sweep(
     client: aws_sdk_resourcegroupstagging::Client,
     stack: String,
