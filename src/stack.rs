@@ -415,7 +415,10 @@ fn own(
 impl Stack {
     /// Fills `${aws.…}` into names, now that it is known where the stack lives.
     pub fn settle(&mut self, site: &Site) {
-        let known = |reference: &Reference| crate::plan::answer(reference, &BTreeMap::new(), site);
+        let known = |reference: &Reference| match reference.key.as_str() {
+            "aws" => site.answer(&reference.field),
+            _ => None,
+        };
         for resource in &mut self.resources {
             let filled = reference::fill(&Value::String(resource.name.clone()), &known);
             if let Value::String(name) = filled {

@@ -94,7 +94,7 @@ async fn a_create_whose_answer_is_lost_may_stay_invisible_for_a_while() {
     let mut lab = Lab::new();
     lab.want("toy", json!({}));
     let faults = faults("create", &[Fault::Lose]);
-    lab.toy.nature("toy", Nature { faults, hidden: 20 * SECOND, ..Nature::default() });
+    lab.toy.nature("toy", Nature { faults, hidden: 10 * SECOND, ..Nature::default() });
     lab.apply().await.complete();
     Lab::is_settled(&lab.plan().await);
 }
@@ -405,24 +405,27 @@ fn any_nature() -> impl Strategy<Value = Nature> {
     )
 }
 
-/// A stack of toys: each with a size, a zone, and perhaps a link to an earlier one.
-type Toys = Vec<(u8, bool, Option<usize>)>;
+/// A stack of toys: of each its size, its zone, and whether it is there.
+type Toys = Vec<(u8, bool, bool)>;
 
 fn any_toys() -> impl Strategy<Value = Toys> {
-    prop::collection::vec((0_u8..4, any::<bool>(), prop::option::of(0_usize..6)), 1..7)
+    prop::collection::vec((0_u8..4, any::<bool>(), prop::bool::weighted(0.8)), 7)
 }
 
-fn want(lab: &mut Lab, toys: &Toys) {
-    for number in 0..7 {
-        lab.drop(&format!("toy{number}"));
-    }
-    for (number, (size, zone, link)) in toys.iter().enumerate() {
-        let mut fields = json!({ "size": size, "zone": if *zone { "a" } else { "b" } });
-        if let Some(link) = link.filter(|link| *link < number) {
-            fields["home"] = format!("toy{link}").into();
+/// Wants the toys; each lives in the one that `homes` says, and isn't there without it.
+fn want(lab: &mut Lab, toys: &Toys, homes: &[Option<usize>]) -> BTreeMap<String, u8> {
+    let mut there: BTreeMap<String, u8> = BTreeMap::new();
+    for (number, (size, zone, present)) in toys.iter().enumerate() {
+        let key = format!("toy{number}");
+        lab.drop(&key);
+        let home = homes[number].filter(|home| *home < number).map(|home| format!("toy{home}"));
+        if !present || home.as_ref().is_some_and(|home| !there.contains_key(home)) {
+            continue;
         }
-        lab.want(&format!("toy{number}"), fields);
+        lab.want(&key, json!({ "size": size, "zone": if *zone { "a" } else { "b" }, "home": home }));
+        there.insert(key, *size);
     }
+    there
 }
 
 proptest! {
@@ -436,6 +439,7 @@ proptest! {
     fn whatever_interrupts_it_the_next_run_converges(
         before in any_toys(),
         after in any_toys(),
+        homes in prop::collection::vec(prop::option::of(0_usize..6), 7),
         natures in prop::collection::vec(any_nature(), 7),
         kills in prop::collection::vec(0_u64..400_000, 0..5),
         parallelism in 1_usize..6,
@@ -447,12 +451,12 @@ proptest! {
             .expect("a runtime");
         runtime.block_on(async {
             let mut lab = Lab::new();
-            want(&mut lab, &before);
+            want(&mut lab, &before, &homes);
             lab.apply().await.complete();
             for (number, nature) in natures.into_iter().enumerate() {
                 lab.toy.nature(&format!("toy{number}"), nature);
             }
-            want(&mut lab, &after);
+            let wanted = want(&mut lab, &after, &homes);
             for kill in kills {
                 lab.apply_killed_after(Duration::from_millis(kill)).await;
             }
@@ -469,13 +473,10 @@ proptest! {
                 runs += 1;
                 assert!(runs < 4, "{:?} {:?}", ran.told, ran.outcome.failed);
             }
-            let wanted: BTreeSet<String> = (0..after.len()).map(|n| format!("toy{n}")).collect();
-            let there: BTreeSet<String> = lab.toy.names().into_iter().collect();
+            let size = |key: String| (lab.toy.has(&key).expect("it is there")["size"].clone(), key);
+            let there: Vec<_> = lab.toy.names().into_iter().map(size).collect();
+            let wanted: Vec<_> = wanted.into_iter().map(|(key, size)| (json!(size), key)).collect();
             assert_eq!(there, wanted);
-            for (number, (size, ..)) in after.iter().enumerate() {
-                let toy = lab.toy.has(&format!("toy{number}")).expect("it is there");
-                assert_eq!(toy["size"], *size);
-            }
             lab.run(lab.plan_destroy().await, parallelism, &Stop::default()).await.complete();
             assert!(lab.toy.names().is_empty());
         });
