@@ -166,10 +166,8 @@ async fn what_calling_again_cannot_help_is_called_once() {
 async fn news_is_waited_for_only_by_what_stands_on_it() {
     let mut lab = Lab::new();
     lab.want("role", json!({})).want("user", json!({ "link": "role" }));
-    let propagating = || Nature {
-        faults: faults("create", &refuse(Class::Propagating, 5)),
-        ..Nature::default()
-    };
+    let propagating =
+        || Nature { faults: faults("create", &refuse(Class::Propagating, 5)), ..Nature::default() };
     lab.toy.nature("user", propagating());
     lab.apply().await.complete();
 
@@ -206,7 +204,8 @@ async fn what_changed_since_the_plan_is_left_alone() {
     lab.want("toy", json!({ "size": 1 }));
     lab.apply().await.complete();
     lab.want("toy", json!({ "size": 2 }));
-    let ours = |size: u32| json!({ "size": size, "tags": { "lagoa:stack": STACK, "lagoa:name": "toy" } });
+    let ours =
+        |size: u32| json!({ "size": size, "tags": { "lagoa:stack": STACK, "lagoa:name": "toy" } });
 
     let plan = lab.plan().await;
     lab.toy.put("toy", ours(7));
@@ -422,7 +421,10 @@ fn want(lab: &mut Lab, toys: &Toys, homes: &[Option<usize>]) -> BTreeMap<String,
         if !present || home.as_ref().is_some_and(|home| !there.contains_key(home)) {
             continue;
         }
-        lab.want(&key, json!({ "size": size, "zone": if *zone { "a" } else { "b" }, "home": home }));
+        lab.want(
+            &key,
+            json!({ "size": size, "zone": if *zone { "a" } else { "b" }, "home": home }),
+        );
         there.insert(key, *size);
     }
     there

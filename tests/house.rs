@@ -37,8 +37,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "aws", "diagnostic", "document", "execution", "graph", "kind", "kinds", "live", "plan",
-            "reference", "report", "sandbox", "schema", "stack",
+            "aws",
+            "diagnostic",
+            "document",
+            "execution",
+            "graph",
+            "kind",
+            "kinds",
+            "live",
+            "plan",
+            "reference",
+            "report",
+            "sandbox",
+            "schema",
+            "stack",
         ],
     ),
     ("lib", &[]),
@@ -173,7 +185,9 @@ fn rooms_use_only_what_the_table_allows() {
             continue;
         };
         let strange = named(&file.code).into_iter().filter(|room| {
-            *room != file.room && !allowed.contains(&room.as_str()) && table.contains_key(room.as_str())
+            *room != file.room
+                && !allowed.contains(&room.as_str())
+                && table.contains_key(room.as_str())
         });
         found.extend(strange.map(|room| format!("{} uses {room}", file.path)));
     }

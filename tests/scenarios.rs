@@ -78,10 +78,10 @@ impl Scene {
             fs::write(path, body).expect("write a file");
         }
         let source = Source::new("stack.yaml", part(parts, "stack").expect("a stack"));
-        let checked = document(source).and_then(|document| {
-            check(&document, &root, &Inputs::default())
-        });
-        let (mut stack, graph) = checked.unwrap_or_else(|wrong| panic!("{name}: {}", problems(&wrong, false)));
+        let checked =
+            document(source).and_then(|document| check(&document, &root, &Inputs::default()));
+        let (mut stack, graph) =
+            checked.unwrap_or_else(|wrong| panic!("{name}: {}", problems(&wrong, false)));
         let site = Site {
             partition: "aws".to_owned(),
             account: "123456789012".to_owned(),
@@ -128,9 +128,9 @@ fn world(stack: &Stack, graph: &Graph, site: &Site, live: &Value) -> World {
     for key in graph.order() {
         let resource = stack.resource(key).expect("a resource of the stack");
         let wanted = wanted(resource, &facts, site, &stack.root);
-        let there = live.get(key).map(|entry| {
-            thing(resource.kind, &resource.name, wanted.clone(), entry, site)
-        });
+        let there = live
+            .get(key)
+            .map(|entry| thing(resource.kind, &resource.name, wanted.clone(), entry, site));
         facts.insert(key.clone(), Facts::new(resource, &wanted, there.as_ref()));
         if let Some(there) = there {
             loss(&mut world, resource.kind, &there, &live[key]);
@@ -154,12 +154,7 @@ fn world(stack: &Stack, graph: &Graph, site: &Site, live: &Value) -> World {
     world
 }
 
-fn wanted(
-    resource: &Resource,
-    facts: &BTreeMap<String, Facts>,
-    site: &Site,
-    root: &Path,
-) -> Value {
+fn wanted(resource: &Resource, facts: &BTreeMap<String, Facts>, site: &Site, root: &Path) -> Value {
     let filled = fill(&resource.fields, &|one| answer(one, facts, site));
     resource.kind.predict(&filled, &resource.name, site, root).expect("sound fields")
 }
@@ -227,13 +222,18 @@ fn every_scenario_has_the_plan_it_tells() {
         let found = text::render(&scene.view(), Style::PLAIN);
         let told = part(&parts, "plan").unwrap_or_default();
         if bless {
-            let before = text.split_once("\n== plan\n").map_or(text.trim_end(), |(before, _)| before);
+            let before =
+                text.split_once("\n== plan\n").map_or(text.trim_end(), |(before, _)| before);
             fs::write(&path, format!("{}\n\n== plan\n{found}", before.trim_end())).expect("bless");
         } else if told != found {
             wrong.push(format!("{name}\n--- told\n{told}--- found\n{found}"));
         }
     }
-    assert!(wrong.is_empty(), "{}\n`LAGOA_BLESS=1 cargo test --test scenarios` takes what is found", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{}\n`LAGOA_BLESS=1 cargo test --test scenarios` takes what is found",
+        wrong.join("\n")
+    );
 }
 
 #[test]

@@ -47,7 +47,8 @@ fn verdict(path: &Path) -> String {
                 let set = fields.iter().filter(|(name, value)| {
                     !value.is_null() && !matches!(name.as_str(), "tags" | "public_access_block")
                 });
-                let set: Vec<_> = set.map(|(name, value)| format!("    {name}: {value}\n")).collect();
+                let set: Vec<_> =
+                    set.map(|(name, value)| format!("    {name}: {value}\n")).collect();
                 format!("  {} ({})\n{}", one.key, one.name, set.concat())
             });
             format!("accepted:\n{}", shown.collect::<String>())

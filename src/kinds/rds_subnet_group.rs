@@ -46,7 +46,7 @@ db-a: { kind: ec2_subnet, vpc: db-vpc, cidr_block: 10.0.0.0/24, availability_zon
 db-b: { kind: ec2_subnet, vpc: db-vpc, cidr_block: 10.0.1.0/24, availability_zone: us-east-1b }
 db-vpc: { kind: ec2_vpc, cidr_block: 10.0.0.0/16 }
 ";
-    const NAME: &'static str = "^(?!default$)[A-Za-z0-9 ._-]{1,255}$";
+    const NAME: &'static str = "^[A-Za-z0-9 ._-]{1,255}$";
 
     fn canonical_name(name: &str) -> String {
         name.to_lowercase()

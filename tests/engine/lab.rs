@@ -94,7 +94,8 @@ impl Lab {
             resources: resources.collect(),
             outputs: Vec::new(),
         };
-        let needs = |key: &String| references(&self.wants[key]).into_iter().map(|r| r.key).collect();
+        let needs =
+            |key: &String| references(&self.wants[key]).into_iter().map(|r| r.key).collect();
         let edges: Vec<(String, Vec<String>)> =
             self.order.iter().map(|key| (key.clone(), needs(key))).collect();
         (stack, Graph::new(&edges).expect("no ring"))
