@@ -3,6 +3,7 @@
 
 mod blocked;
 mod removal;
+mod replacement;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use crate::diff::{Change, diff};
 use crate::graph::Graph;
-use crate::kind::{AnyKind, Farewell, Live, OnDestroy, Phase, Site};
+use crate::kind::{AnyKind, Farewell, Live, Phase, Site};
 use crate::live::World;
 use crate::reference::{self, is_unknown};
 use crate::stack::{Resource, Stack};
@@ -65,6 +66,8 @@ pub struct Step {
     pub summary: Vec<String>,
     /// Field paths whose differences don't count.
     pub ignore: Vec<String>,
+    /// Fields that refer to what is replaced before this step, and that its deletion may empty.
+    pub shaken: BTreeSet<String>,
     /// How to take leave, for a delete.
     pub farewell: Farewell,
     /// It left the stack file.
@@ -205,7 +208,10 @@ impl<'a> Planner<'a> {
 
     fn resource(&mut self, resource: &Resource, chosen: bool) {
         let desired = self.desired(resource);
-        let live = self.world.resources.get(&resource.key);
+        let seed = resource.kind.facts().seed;
+        // What was seeded goes with the database it was seeded into.
+        let lost = seed && !self.shaken(resource).0.is_empty();
+        let live = self.world.resources.get(&resource.key).filter(|_| !lost);
         if !chosen {
             let facts = Facts::new(resource, &desired, live);
             self.facts.insert(resource.key.clone(), facts);
@@ -215,7 +221,7 @@ impl<'a> Planner<'a> {
             self.create(resource, desired, Vec::new(), None);
             return;
         };
-        if !self.is_ours(live) && !resource.adopt && !resource.kind.facts().seed {
+        if !self.is_ours(live) && !resource.adopt && !seed {
             self.foreign(resource, desired, live);
             return;
         }
@@ -237,28 +243,6 @@ impl<'a> Planner<'a> {
     fn settle(&self, resource: &Resource, desired: Value, live: &Live) -> Value {
         let accepted = resource.kind.accept(&desired, &live.fields).unwrap_or(desired);
         ignoring(accepted, &live.fields, &resource.ignore)
-    }
-
-    fn replace_reasons(
-        &self,
-        resource: &Resource,
-        desired: &Value,
-        live: &Live,
-        changes: &[Change],
-    ) -> Vec<String> {
-        let fixed = changes.iter().filter(|change| change.immutable);
-        let mut reasons: Vec<String> =
-            fixed.map(|change| format!("{} can't be changed in place", change.path)).collect();
-        reasons.extend(resource.kind.replace_because(desired, &live.fields));
-        if let Phase::Failed(why) = &live.phase {
-            reasons.push(format!("it is {why} and won't recover by itself"));
-        }
-        let immutable = immutable_references(resource);
-        let replaced = immutable.iter().filter(|key| self.leaving.contains_key(*key));
-        reasons.extend(
-            replaced.map(|key| format!("{key} is replaced, and this refers to it for good")),
-        );
-        reasons
     }
 
     fn create(
@@ -284,7 +268,9 @@ impl<'a> Planner<'a> {
         let rotate = self.options.rotate.contains(&resource.key);
         let decided = self.options.decided.contains(&resource.key);
         let waiting = matches!(live.phase, Phase::Pending(_));
-        if changes.is_empty() && undecided.is_none() && !rotate && !waiting && !decided {
+        let (shaken, replaced) = self.shaken(resource);
+        let calm = shaken.is_empty() && !rotate && !waiting && !decided;
+        if changes.is_empty() && undecided.is_none() && calm {
             self.unchanged.push(resource.key.clone());
             return;
         }
@@ -295,43 +281,21 @@ impl<'a> Planner<'a> {
             (false, false) => Action::Adopt,
         };
         let mut step = self.step(resource, action, desired);
+        let changed_nothing = changes.is_empty();
         step.changes = changes;
+        step.shaken = shaken;
         step.live = Some(live.clone());
         step.blocked = undecided;
         if let (true, Phase::Pending(status)) = (waiting, &live.phase) {
             step.summary.push(format!("wait until it is ready: it is {status}"));
         }
+        if changed_nothing && !replaced.is_empty() {
+            step.summary.push(format!("set again what refers to {}", replaced.join(", ")));
+        }
         if rotate {
             step.summary.push("send its write-only values again".to_owned());
         }
         self.push(step);
-    }
-
-    fn replace(
-        &mut self,
-        resource: &Resource,
-        desired: Value,
-        live: &Live,
-        changes: Vec<Change>,
-        reasons: Vec<String>,
-    ) {
-        let mut delete = self.step(resource, Action::Delete, Value::Null);
-        delete.live = Some(live.clone());
-        delete.replaces.clone_from(&reasons);
-        delete.needs.clear();
-        delete.farewell = self.farewell(resource.on_destroy, resource.kind, &resource.name);
-        if resource.on_destroy == Some(OnDestroy::Retain) {
-            delete.blocked = Some(Blocked::retained(&reasons));
-        } else {
-            self.guard(&mut delete, resource.protect);
-        }
-        let delete = self.push(delete);
-        self.leaving.insert(resource.key.clone(), delete);
-        self.create(resource, desired, reasons, Some(delete));
-        if let Some(step) = self.steps.last_mut() {
-            step.changes = changes;
-            step.live = Some(live.clone());
-        }
     }
 
     /// A step for the resource that waits for the steps of everything it needs.
@@ -354,6 +318,7 @@ impl<'a> Planner<'a> {
             data: None,
             summary,
             ignore: resource.ignore.clone(),
+            shaken: BTreeSet::new(),
             farewell: Farewell::default(),
             orphan: false,
             blocked: None,
@@ -397,13 +362,6 @@ pub fn ignoring(mut desired: Value, live: &Value, ignore: &[String]) -> Value {
         }
     }
     desired
-}
-
-/// Keys that the resource refers to through fields that can't change.
-fn immutable_references(resource: &Resource) -> BTreeSet<String> {
-    let fields = set_fields(resource, &resource.fields);
-    let fixed = fields.iter().filter(|change| change.immutable && is_unknown(&change.new));
-    fixed.flat_map(|change| reference::references(&change.new)).map(|r| r.key).collect()
 }
 
 /// Every field that is set, as changes from nothing.

@@ -136,7 +136,13 @@ impl Run<'_> {
                 };
                 let (then, now) = (seen(planned), seen(now));
                 let old = |changes: &[Change]| -> Vec<(String, Value)> {
-                    changes.iter().map(|c| (c.path.clone(), c.old.clone())).collect()
+                    // What is replaced took with it what referred to it.
+                    let shaken = |path: &str| {
+                        let field = path.split(['.', '[']).next().unwrap_or_default();
+                        step.shaken.contains(field)
+                    };
+                    let own = changes.iter().filter(|change| !shaken(&change.path));
+                    own.map(|c| (c.path.clone(), c.old.clone())).collect()
                 };
                 // A difference that has gone by itself is no reason to stop.
                 match old(&now).into_iter().find(|one| !old(&then).contains(one)) {
@@ -288,8 +294,8 @@ impl Run<'_> {
         loop {
             let leaving = matches!(&live.phase, Phase::Pending(why) if why == "deleting");
             if !leaving && !asked {
-                self.call(step, false, || step.kind.delete(&live.fields, &step.farewell, &cx))
-                    .await?;
+                let delete = || step.kind.delete(&live.fields, &step.farewell, &cx);
+                self.call(step, false, delete).await.map_err(|error| still_used(step, error))?;
                 asked = true;
             }
             match self.read(step, &Value::Null).await? {
@@ -304,6 +310,19 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// Whoever uses what is replaced, and could take the new one in its stead, is updated after the
+/// replacement; a service that refuses to delete what is used leaves no order that works.
+fn still_used(step: &Step, error: Error) -> Error {
+    if error.class != Class::Dependency || step.replaces.is_empty() {
+        return error;
+    }
+    error.hint(format!(
+        "give {} another key: then the new one is made first, what uses it goes over to it, and \
+         the old one goes last",
+        step.key
+    ))
 }
 
 fn changed(what: String) -> Failure {
