@@ -48,8 +48,12 @@ impl Adopt {
         let plan = session.plan(Purpose::Match, &arguments.options()).await?;
         self.refuse(&plan)?;
         let plan = only(plan, &self.keys);
-        let consent =
-            Consent { run: &self.run, sandbox: self.stack.sandbox, json: self.json, purpose: Purpose::Match };
+        let consent = Consent {
+            run: &self.run,
+            sandbox: self.stack.sandbox,
+            json: self.json,
+            purpose: Purpose::Match,
+        };
         carry_out(&session, &plan, &consent, terminal).await
     }
 
@@ -58,12 +62,17 @@ impl Adopt {
         let named = plan.steps.iter().filter(|step| self.keys.contains(&step.key));
         let wrong = named.filter_map(|step| match (step.action, step.replaces.is_empty()) {
             (Action::Create, true) => Some(
-                Problem::error(format!("{} isn't in the account, so there is nothing to take over", step.name))
-                    .help("`lagoa apply` creates it"),
+                Problem::error(format!(
+                    "{} isn't in the account, so there is nothing to take over",
+                    step.name
+                ))
+                .help("`lagoa apply` creates it"),
             ),
             (Action::Create, false) => Some(
                 Problem::error(format!(
-                    "{} can't be taken over as it is: {}", step.name, step.replaces.join("; ")
+                    "{} can't be taken over as it is: {}",
+                    step.name,
+                    step.replaces.join("; ")
                 ))
                 .help("write the resource in the stack as it is in AWS"),
             ),

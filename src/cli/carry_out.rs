@@ -90,7 +90,8 @@ fn agree(session: &Session, consent: &Consent<'_>, terminal: Terminal) -> Result
         Purpose::Match => "Apply these changes to",
         Purpose::Destroy => "Destroy all this in",
     };
-    let question = format!("\n{what} account {} in {}? Only 'yes' is accepted: ", site.account, site.region);
+    let question =
+        format!("\n{what} account {} in {}? Only 'yes' is accepted: ", site.account, site.region);
     match terminal.ask(&question).as_deref() {
         Some("yes") => Ok(()),
         _ => Err(Failed::saying("not confirmed; nothing was changed")),
@@ -108,7 +109,8 @@ struct Run<'a> {
 impl Run<'_> {
     /// `None` when the person didn't want to wait for the calls in flight.
     async fn to_the_end(&self) -> Result<Option<Outcome>, Failed> {
-        let mut interrupts = Interrupts::new().map_err(|error| Failed::saying(error.to_string()))?;
+        let mut interrupts =
+            Interrupts::new().map_err(|error| Failed::saying(error.to_string()))?;
         let stop = Stop::default();
         let progress = Progress::new(self.plan, self.terminal);
         let tell = |event| progress.tell(event);

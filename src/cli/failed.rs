@@ -87,7 +87,9 @@ fn words(error: &Error) -> String {
 /// The permissions that reading a kind takes.
 fn reading(kind: &str) -> Option<&'static str> {
     match kind.split('_').next() {
-        Some("s3") => Some("s3:GetBucket*, s3:GetEncryptionConfiguration, s3:GetLifecycleConfiguration, s3:ListBucket"),
+        Some("s3") => Some(
+            "s3:GetBucket*, s3:GetEncryptionConfiguration, s3:GetLifecycleConfiguration, s3:ListBucket",
+        ),
         Some("iam") => Some("iam:Get*, iam:List*"),
         Some("ec2") => Some("ec2:Describe*"),
         Some("rds") => Some("rds:Describe*, rds:ListTagsForResource"),

@@ -54,7 +54,11 @@ impl Sandbox {
             }
             Verb::Stop => {
                 let stopped = sandbox::stop().await?;
-                terminal.out(if stopped { "The sandbox is stopped.\n" } else { "No sandbox runs.\n" });
+                terminal.out(if stopped {
+                    "The sandbox is stopped.\n"
+                } else {
+                    "No sandbox runs.\n"
+                });
             }
             Verb::Status { env, json } => {
                 let status = sandbox::status().await?;
@@ -63,7 +67,10 @@ impl Sandbox {
                     (Some(status), true, _) => environment(status),
                     (Some(status), false, _) => describe(status),
                     (None, true, _) => {
-                        return Err(Failed::helping("no sandbox runs", "start it with `lagoa sandbox start`"));
+                        return Err(Failed::helping(
+                            "no sandbox runs",
+                            "start it with `lagoa sandbox start`",
+                        ));
                     }
                     (None, false, _) => "No sandbox runs.\n".to_owned(),
                 });
@@ -75,7 +82,8 @@ impl Sandbox {
 
 async fn start(terminal: Terminal) -> Result<sandbox::Sandbox, Failed> {
     let mut progress = |step: &str| {
-        terminal.err(&format!("{}\n", terminal.err.paint(Ink::Faint, &format!("sandbox: {step} …"))));
+        terminal
+            .err(&format!("{}\n", terminal.err.paint(Ink::Faint, &format!("sandbox: {step} …"))));
     };
     Ok(sandbox::start(&mut progress).await?)
 }
@@ -86,7 +94,8 @@ pub fn enter(terminal: Terminal) -> Result<(), Failed> {
     let runtime = runtime.map_err(|error| Failed::saying(format!("cannot start: {error}")))?;
     let sandbox = runtime.block_on(start(terminal))?;
     drop(runtime);
-    let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().all(|name| std::env::var_os(name).is_none());
+    let region =
+        ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().all(|name| std::env::var_os(name).is_none());
     // SAFETY: the runtime and its helper threads have ended, so this is the only thread.
     #[expect(unsafe_code, reason = "every client reads the environment, and there is one thread")]
     unsafe {
@@ -116,7 +125,10 @@ fn describe(status: &Status) -> String {
     }
     let databases = status.databases.iter();
     rows.extend(databases.map(|one| {
-        vec!["database".to_owned(), format!("{} ({}) at 127.0.0.1:{}", one.id, one.engine, one.port)]
+        vec![
+            "database".to_owned(),
+            format!("{} ({}) at 127.0.0.1:{}", one.id, one.engine, one.port),
+        ]
     }));
     let count = counted(status.databases.len(), "database");
     format!("The sandbox runs, with {count}.\n{}", columns(&rows, "  "))

@@ -31,8 +31,9 @@ impl Schema {
         let text = json::text(&schema::stack_file(kinds::all()));
         match &self.out {
             None => terminal.out(&text),
-            Some(path) => fs::write(path, text)
-                .map_err(|error| Failed::saying(format!("cannot write {}: {error}", path.display())))?,
+            Some(path) => fs::write(path, text).map_err(|error| {
+                Failed::saying(format!("cannot write {}: {error}", path.display()))
+            })?,
         }
         Ok(Exit::Well)
     }

@@ -68,7 +68,8 @@ impl Session {
         file: &Path,
         orders: Orders,
     ) -> Result<Self, Failed> {
-        let aws = Aws::connect(&stack.name, stack.region.as_deref(), stack.root.clone(), orders).await?;
+        let aws =
+            Aws::connect(&stack.name, stack.region.as_deref(), stack.root.clone(), orders).await?;
         tracing::info!(account = aws.site.account, region = aws.site.region, "connected");
         stack.settle(&aws.site);
         Ok(Self { stack, graph, aws, file: file.display().to_string() })
@@ -76,7 +77,8 @@ impl Session {
 
     /// Reads what AWS has of the stack; with `chosen` only of these keys, and no orphans.
     pub async fn survey(&self, chosen: Option<&BTreeSet<String>>) -> Result<World, Failed> {
-        let wanted = |resource: &&Resource| chosen.is_none_or(|chosen| chosen.contains(&resource.key));
+        let wanted =
+            |resource: &&Resource| chosen.is_none_or(|chosen| chosen.contains(&resource.key));
         let later = |resource: &Resource| resource.kind.facts().reads_after_references;
         let resources: Vec<&Resource> = self.stack.resources.iter().filter(wanted).collect();
         let nothing = BTreeMap::new();
@@ -104,7 +106,9 @@ impl Session {
         let mut world = self.survey(chosen.as_ref()).await?;
         let planned = |world: &World| match purpose {
             Purpose::Match => plan::plan(&self.stack, &self.graph, world, &self.aws.site, options),
-            Purpose::Destroy => plan::destroy(&self.stack, &self.graph, world, &self.aws.site, options),
+            Purpose::Destroy => {
+                plan::destroy(&self.stack, &self.graph, world, &self.aws.site, options)
+            }
         };
         let plan = planned(&world);
         let at_risk = plan.at_risk();

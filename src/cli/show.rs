@@ -54,10 +54,11 @@ struct Of {
 }
 
 impl Show {
-    pub fn in_sandbox(&self) -> bool {
+    /// The stack it is about.
+    pub fn stack(&self) -> Option<&StackArguments> {
         match &self.what {
-            What::Stack(of) | What::Outputs(of) => of.stack.sandbox,
-            What::Kinds | What::Kind { .. } => false,
+            What::Stack(of) | What::Outputs(of) => Some(&of.stack),
+            What::Kinds | What::Kind { .. } => None,
         }
     }
 
@@ -102,12 +103,7 @@ fn stack(session: &Session, world: &World, json: bool, terminal: Terminal) -> St
     let orphans = world.orphans.iter().map(|orphan| {
         let key = orphan.live.owner.as_ref().and_then(|owner| owner.key.clone());
         let name = orphan.live.name.clone();
-        Row {
-            key: key.unwrap_or(name),
-            kind: orphan.kind,
-            live: Some(&orphan.live),
-            orphan: true,
-        }
+        Row { key: key.unwrap_or(name), kind: orphan.kind, live: Some(&orphan.live), orphan: true }
     });
     let rows: Vec<Row<'_>> = mine.chain(orphans).collect();
     if !json {
@@ -143,5 +139,9 @@ fn outputs(outputs: Vec<(String, Value)>, json: bool, terminal: Terminal) -> Str
         (name, one)
     });
     let text = summary::outputs(&rows.collect::<Vec<_>>(), terminal.out);
-    if text.is_empty() { "The stack has no outputs.\n".to_owned() } else { text.trim_start().to_owned() }
+    if text.is_empty() {
+        "The stack has no outputs.\n".to_owned()
+    } else {
+        text.trim_start().to_owned()
+    }
 }

@@ -66,7 +66,10 @@ fn rules(facts: &Facts) -> String {
             || format!("refused while it holds {}", facts.holds.unwrap_or("data")),
             |default| word(default).to_owned(),
         );
-        rows.push(vec!["on_destroy".to_owned(), format!("{} (default: {default})", words.join(", "))]);
+        rows.push(vec![
+            "on_destroy".to_owned(),
+            format!("{} (default: {default})", words.join(", ")),
+        ]);
     }
     columns(&rows, "  ")
 }
@@ -75,7 +78,14 @@ fn is_required(schema: &Value, name: &str) -> bool {
     schema["required"].as_array().is_some_and(|required| required.iter().any(|one| one == name))
 }
 
-fn field(text: &mut String, name: &str, property: &Value, required: bool, indent: &str, style: Style) {
+fn field(
+    text: &mut String,
+    name: &str,
+    property: &Value,
+    required: bool,
+    indent: &str,
+    style: Style,
+) {
     let schema = given(property);
     let mut marks = vec![kind_of(schema)];
     if required {
@@ -98,7 +108,9 @@ fn field(text: &mut String, name: &str, property: &Value, required: bool, indent
     if schema["x-secret"] == true || schema.get("x-refers").is_some() {
         return;
     }
-    for schema in std::iter::once(schema).chain(schema.get("items")).chain(schema.get("additionalProperties")) {
+    for schema in
+        std::iter::once(schema).chain(schema.get("items")).chain(schema.get("additionalProperties"))
+    {
         let schema = given(schema);
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
             field(text, name, property, is_required(schema, name), &deeper, style);
@@ -119,7 +131,10 @@ fn kind_of(schema: &Value) -> String {
         return "secret".to_owned();
     }
     if let Some(kind) = schema["x-refers"]["kind"].as_str() {
-        return format!("{kind} (key or {})", schema["x-refers"]["field"].as_str().unwrap_or("name"));
+        return format!(
+            "{kind} (key or {})",
+            schema["x-refers"]["field"].as_str().unwrap_or("name")
+        );
     }
     if schema["x-policy"] == true {
         return "policy document, or the path of one".to_owned();
@@ -133,10 +148,12 @@ fn kind_of(schema: &Value) -> String {
             let word = if schema["uniqueItems"] == true { "set" } else { "list" };
             format!("{word} of {}", kind_of(&schema["items"]))
         }
-        Some("object") if schema.get("properties").is_none() => match &schema["additionalProperties"] {
-            Value::Object(_) => format!("map to {}", kind_of(&schema["additionalProperties"])),
-            _ => "mapping".to_owned(),
-        },
+        Some("object") if schema.get("properties").is_none() => {
+            match &schema["additionalProperties"] {
+                Value::Object(_) => format!("map to {}", kind_of(&schema["additionalProperties"])),
+                _ => "mapping".to_owned(),
+            }
+        }
         Some("object") => "mapping".to_owned(),
         Some("integer") => bounds(schema, "integer"),
         Some(other) => other.to_owned(),
@@ -155,7 +172,11 @@ fn bounds(schema: &Value, word: &str) -> String {
 /// The words that an enumeration allows.
 fn choices(schema: &Value) -> Option<String> {
     let words = |list: &Value| -> Vec<String> {
-        list.as_array().into_iter().flatten().filter_map(|one| Some(one.as_str()?.to_owned())).collect()
+        list.as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|one| Some(one.as_str()?.to_owned()))
+            .collect()
     };
     let mut all = words(&schema["enum"]);
     for one in schema["oneOf"].as_array().into_iter().flatten() {

@@ -19,10 +19,17 @@ pub fn render(view: &View, style: Style) -> String {
     let mut text = String::new();
     if !view.resources.is_empty() {
         text.push_str(&heading(view, style));
+        let mut short = false;
         for entry in &view.resources {
-            text.push_str(&resource(entry, style));
-            text.push('\n');
+            let lines = resource(entry, style);
+            let was_short = std::mem::replace(&mut short, lines.lines().count() == 1);
+            // Entries of one line stand together.
+            if !(short && was_short) {
+                text.push('\n');
+            }
+            text.push_str(&lines);
         }
+        text.push('\n');
     }
     text.push_str(&total(view, style));
     text
@@ -47,7 +54,7 @@ fn heading(view: &View, style: Style) -> String {
         legend.push(format!("{} blocked", style.paint(Ink::Bad, "!")));
     }
     format!(
-        "Stack {} in account {}, {}\n{}\n\n",
+        "Stack {} in account {}, {}\n{}\n",
         style.paint(Ink::Strong, &view.stack),
         view.account,
         view.region,
@@ -74,7 +81,8 @@ fn resource(entry: &Entry, style: Style) -> String {
         None => sign(entry.action),
     };
     let key = style.paint(Ink::Strong, &harmless(&entry.key));
-    let mut text = format!("{}{} {} {key}", " ".repeat(4 - sign.len()), style.paint(ink, sign), entry.kind);
+    let mut text =
+        format!("{}{} {} {key}", " ".repeat(4 - sign.len()), style.paint(ink, sign), entry.kind);
     if entry.name != entry.key {
         text.push_str(&format!(" ({})", harmless(&entry.name)));
     }
@@ -85,7 +93,10 @@ fn resource(entry: &Entry, style: Style) -> String {
     for reason in &entry.because {
         prose(&mut text, style, Ink::Bad, "replaced: ", reason);
     }
-    if let Some(data) = &entry.data {
+    let said = |data: &String| {
+        entry.blocked.as_ref().is_some_and(|blocked| blocked.reason.starts_with(data))
+    };
+    if let Some(data) = entry.data.as_ref().filter(|data| !said(data)) {
         prose(&mut text, style, Ink::Warn, "data: ", data);
     }
     if let Some(blocked) = &entry.blocked {
@@ -100,7 +111,7 @@ fn resource(entry: &Entry, style: Style) -> String {
 }
 
 fn prose(text: &mut String, style: Style, ink: Ink, label: &str, words: &str) {
-    let hanging = " ".repeat(label.chars().count());
+    let hanging = " ".repeat(label.chars().count().max(2));
     for (number, line) in wrapped(&harmless(words), WIDTH - label.len()).iter().enumerate() {
         let label = if number == 0 { style.paint(ink, label) } else { hanging.clone() };
         text.push_str(&format!("{INDENT}{label}{line}\n"));
@@ -109,7 +120,8 @@ fn prose(text: &mut String, style: Style, ink: Ink, label: &str, words: &str) {
 
 /// Fields, their values aligned.
 fn fields(entry: &Entry, style: Style) -> String {
-    let news = |field: &Field| field.old.is_null() || field.old.as_array().is_some_and(Vec::is_empty);
+    let news =
+        |field: &Field| field.old.is_null() || field.old.as_array().is_some_and(Vec::is_empty);
     let all_new = entry.fields.iter().all(news);
     // The notes say in words what a new seed holds.
     if entry.action == Deed::Seed && all_new && !entry.notes.is_empty() {
@@ -146,12 +158,13 @@ fn set(field: &Field) -> Vec<(String, Vec<String>)> {
     let wide = value::flow(&field.new).chars().count() > NARROW;
     match &field.new {
         Value::Object(map) if wide => {
-            let members = map.iter().filter(|(_, value)| !value::is_hollow(value)).map(|(key, new)| Field {
-                path: format!("{}.{key}", field.path),
-                new: new.clone(),
-                known_after_apply: new.to_string().contains("${") && field.known_after_apply,
-                ..field.clone()
-            });
+            let members =
+                map.iter().filter(|(_, value)| !value::is_hollow(value)).map(|(key, new)| Field {
+                    path: format!("{}.{key}", field.path),
+                    new: new.clone(),
+                    known_after_apply: new.to_string().contains("${") && field.known_after_apply,
+                    ..field.clone()
+                });
             members.flat_map(|member| set(&member)).collect()
         }
         Value::Array(items) if wide && items.len() > 1 => {
@@ -177,20 +190,27 @@ fn later(text: String, unknown: bool) -> String {
 fn tags(tags: &Value) -> Vec<String> {
     let Some(tags) = tags.as_object() else { return vec![value::line(tags)] };
     let own = tags.iter().filter(|(key, _)| !key.starts_with("lagoa:"));
-    let words: Vec<String> = own.map(|(key, value)| format!("{key}={}", value::flow(value))).collect();
+    let words: Vec<String> =
+        own.map(|(key, value)| format!("{key}={}", value::flow(value))).collect();
     if words.is_empty() { Vec::new() } else { vec![harmless(&words.join(", "))] }
 }
 
 /// A field that differs: old → new, or the members that come and go.
 fn changed(field: &Field, style: Style) -> (String, Vec<String>) {
-    let mut lines = if field.policy { policy_lines(field, style) } else { None }.unwrap_or_else(|| {
-        if field.members {
-            return members(field, style);
-        }
-        let new = later(value::line(&field.new), field.known_after_apply);
-        let (old, new) = (style.paint(Ink::Faint, &value::line(&field.old)), style.paint(Ink::Strong, &new));
-        vec![format!("{old} → {new}")]
-    });
+    let mut lines =
+        if field.policy { policy_lines(field, style) } else { None }.unwrap_or_else(|| {
+            if field.members {
+                return members(field, style);
+            }
+            let new = later(value::line(&field.new), field.known_after_apply);
+            // What a large value was is in the way of what it becomes.
+            let old = value::clipped(
+                &value::line(&field.old),
+                if field.old.is_object() { 40 } else { NARROW },
+            );
+            let (old, new) = (style.paint(Ink::Faint, &old), style.paint(Ink::Strong, &new));
+            vec![format!("{old} → {new}")]
+        });
     if let (true, Some(first)) = (field.forces_replacement, lines.first_mut()) {
         first.push_str(&style.paint(Ink::Bad, "  (forces the replacement)"));
     }
@@ -200,7 +220,10 @@ fn changed(field: &Field, style: Style) -> (String, Vec<String>) {
 fn members(field: &Field, style: Style) -> Vec<String> {
     let each = |list: &Value, sign: &str, ink| -> Vec<String> {
         let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
-        items.iter().map(|item| style.paint(ink, &format!("{sign} {}", value::line(item)))).collect()
+        items
+            .iter()
+            .map(|item| style.paint(ink, &format!("{sign} {}", value::line(item))))
+            .collect()
     };
     let mut lines = each(&field.new, "+", Ink::Good);
     if let (true, Some(last)) = (field.known_after_apply, lines.last_mut()) {
@@ -244,7 +267,8 @@ pub fn total(view: &View, style: Style) -> String {
             false => format!("No changes. AWS matches {}.", view.file),
         };
         if kept > 0 {
-            line = format!("Nothing to do; {kept} left in the account as `on_destroy: retain` says.");
+            line =
+                format!("Nothing to do; {kept} left in the account as `on_destroy: retain` says.");
         }
         return format!("{}\n", style.paint(Ink::Good, &line));
     }
@@ -275,3 +299,7 @@ pub fn words(total: &Total) -> Vec<String> {
     });
     each.collect()
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

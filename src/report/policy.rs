@@ -7,7 +7,14 @@ use crate::policy::canonical;
 
 /// Members that say what a statement is about, in reading order.
 const ORDER: [&str; 8] = [
-    "Effect", "Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal", "Condition",
+    "Effect",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Principal",
+    "NotPrincipal",
+    "Condition",
 ];
 
 /// What became of a statement.
@@ -99,6 +106,7 @@ fn names(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(names).collect::<Vec<_>>().join(", "),
+        Value::Null => "(none)".to_owned(),
         Value::Object(map) if map.values().all(|value| value.is_string() || value.is_array()) => {
             map.values().map(names).collect::<Vec<_>>().join(", ")
         }
@@ -116,11 +124,13 @@ fn members(old: &Value, new: &Value) -> String {
         }
         let change = match (strings(&old[member]), strings(&new[member])) {
             (Some(old), Some(new)) => {
-                let comes = new.iter().filter(|one| !old.contains(one)).map(|one| format!("+ {one}"));
-                let goes = old.iter().filter(|one| !new.contains(one)).map(|one| format!("- {one}"));
+                let comes =
+                    new.iter().filter(|one| !old.contains(one)).map(|one| format!("+ {one}"));
+                let goes =
+                    old.iter().filter(|one| !new.contains(one)).map(|one| format!("- {one}"));
                 comes.chain(goes).collect::<Vec<_>>().join(" ")
             }
-            _ => format!("{} → {}", flow(&old[member]), flow(&new[member])),
+            _ => format!("{} → {}", names(&old[member]), names(&new[member])),
         };
         parts.push(format!("{member} {change}"));
     }
@@ -148,7 +158,9 @@ mod tests {
             "Condition": { "StringEquals": { "aws:PrincipalTag/team": "data" } } } });
         assert_eq!(
             statements(&document),
-            ["Allow s3:GetObject, s3:ListBucket on * when { StringEquals: { aws:PrincipalTag/team: data } }"]
+            [
+                "Allow s3:GetObject, s3:ListBucket on * when { StringEquals: { aws:PrincipalTag/team: data } }"
+            ]
         );
         let trust = json!({ "Statement": [{
             "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "Service": "dms.amazonaws.com" } }] });

@@ -37,7 +37,8 @@ struct Running {
 impl<'a> Progress<'a> {
     /// Follows a run of this plan.
     pub fn new(plan: &'a Plan, terminal: Terminal) -> Self {
-        let lines = terminal.live.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        let lines =
+            terminal.live.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
         Self { plan, terminal, lines, running: RefCell::default() }
     }
 
@@ -114,7 +115,8 @@ impl<'a> Progress<'a> {
         for (id, running) in self.running.borrow_mut().iter_mut() {
             let Some(step) = self.plan.steps.get(*id) else { continue };
             let elapsed = time(running.since.elapsed());
-            let status = if running.status.is_empty() { doing(step) } else { running.status.as_str() };
+            let status =
+                if running.status.is_empty() { doing(step) } else { running.status.as_str() };
             let status = clipped(&harmless(status), STATUS);
             match &running.bar {
                 Some(bar) => {
@@ -162,7 +164,13 @@ fn done(step: &Step, elapsed: Duration, style: Style) -> String {
         Action::Adopt => "taken over",
         Action::Seed => "seeded",
         Action::Delete => "deleted",
-        Action::Retain => return format!("{} {}: left in the account", style.paint(Ink::Faint, "="), label(step)),
+        Action::Retain => {
+            return format!(
+                "{} {}: left in the account",
+                style.paint(Ink::Faint, "="),
+                label(step)
+            );
+        }
     };
     format!("{} {}: {word} in {}", style.paint(Ink::Good, "✓"), label(step), time(elapsed))
 }

@@ -103,12 +103,18 @@ impl Trouble {
 
 /// What a refusal means when AWS says no more.
 pub fn permission(code: &str) -> Option<String> {
-    let denied = ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"];
+    let denied =
+        ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"];
     if denied.contains(&code) {
-        return Some("the role or user that runs lagoa lacks a permission for this call".to_owned());
+        return Some(
+            "the role or user that runs lagoa lacks a permission for this call".to_owned(),
+        );
     }
-    let expired = ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId"];
-    expired.contains(&code).then(|| "the credentials have expired or are wrong; sign in again".to_owned())
+    let expired =
+        ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId"];
+    expired
+        .contains(&code)
+        .then(|| "the credentials have expired or are wrong; sign in again".to_owned())
 }
 
 impl Summary {
@@ -189,7 +195,8 @@ fn failure(step: &Ended, trouble: &Trouble, style: Style) -> String {
         (Action::Delete, _) => "could not be deleted",
         (Action::Retain, _) => "could not be left",
     };
-    let mut text = format!("{} {} {} {verb}{place}\n", style.paint(Ink::Bad, "error:"), step.kind, step.key);
+    let mut text =
+        format!("{} {} {} {verb}{place}\n", style.paint(Ink::Bad, "error:"), step.kind, step.key);
     for line in trouble.words().lines() {
         for line in wrapped(&harmless(line), 96) {
             text.push_str(&format!("  {line}\n"));
@@ -213,9 +220,11 @@ fn not_started(summary: &Summary, style: Style) -> String {
             Ending::NotStarted(causes) if causes.is_empty() => {
                 Some(vec![step.kind.to_owned(), step.key.clone(), "the run was stopped".to_owned()])
             }
-            Ending::NotStarted(causes) => {
-                Some(vec![step.kind.to_owned(), step.key.clone(), format!("needs {}", causes.join(", "))])
-            }
+            Ending::NotStarted(causes) => Some(vec![
+                step.kind.to_owned(),
+                step.key.clone(),
+                format!("needs {}", causes.join(", ")),
+            ]),
             _ => None,
         })
         .collect();
@@ -226,11 +235,13 @@ fn not_started(summary: &Summary, style: Style) -> String {
 }
 
 fn count(summary: &Summary, elapsed: &str, style: Style) -> String {
-    let of = |wanted: fn(&Ending) -> bool| summary.steps.iter().filter(|s| wanted(&s.ending)).count();
+    let of =
+        |wanted: fn(&Ending) -> bool| summary.steps.iter().filter(|s| wanted(&s.ending)).count();
     let done = of(|ending| matches!(ending, Ending::Done));
     let failed = of(|ending| matches!(ending, Ending::Failed(_)));
     let waiting = of(|ending| matches!(ending, Ending::NotStarted(_)));
-    let mut parts = vec![format!("{} done", counted(done, "step"))];
+    let all = failed + waiting == 0;
+    let mut parts = vec![format!("{}{}", counted(done, "step"), if all { "" } else { " done" })];
     if failed > 0 {
         parts.push(style.paint(Ink::Bad, &format!("{failed} failed")));
     }
@@ -253,5 +264,9 @@ pub fn outputs(outputs: &[(String, Value)], style: Style) -> String {
     }
     let plain = |value: &Value| value.as_str().map_or_else(|| value::flow(value), str::to_owned);
     let rows = outputs.iter().map(|(name, value)| vec![name.clone(), harmless(&plain(value))]);
-    format!("\n{}\n{}", style.paint(Ink::Strong, "Outputs:"), columns(&rows.collect::<Vec<_>>(), "  "))
+    format!(
+        "\n{}\n{}",
+        style.paint(Ink::Strong, "Outputs:"),
+        columns(&rows.collect::<Vec<_>>(), "  ")
+    )
 }

@@ -30,7 +30,8 @@ pub struct Terminal {
 impl Terminal {
     /// Looks at where this process writes to.
     pub fn new(colour: Colour) -> Self {
-        let environment = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let environment =
+            |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let wanted = |terminal: bool| match colour {
             Colour::Always => true,
