@@ -193,6 +193,9 @@ fn no_identity(error: Error) -> Error {
     error
 }
 
+/// The most that `GetResources` gives in one answer; it gives fewer when nobody asks.
+const LARGEST_PAGE: i32 = 100;
+
 async fn sweep(
     client: aws_sdk_resourcegroupstagging::Client,
     stack: String,
@@ -201,7 +204,8 @@ async fn sweep(
         .key("lagoa:stack")
         .values(stack)
         .build();
-    let mut pages = client.get_resources().tag_filters(filter).into_paginator().send();
+    let sweep = client.get_resources().tag_filters(filter).resources_per_page(LARGEST_PAGE);
+    let mut pages = sweep.into_paginator().send();
     let mut arns = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page?;

@@ -2,6 +2,14 @@
 //!
 //! A detached Python process serves moto, corrected to behave as AWS does, and runs a real
 //! PostgreSQL or MariaDB server behind every RDS instance. Its state lives as long as the process.
+//!
+//! Where it differs from AWS:
+//! - An RDS endpoint is 127.0.0.1 with a free port; the requested port is in `DbInstancePort`.
+//! - The server has its own version, whatever `EngineVersion` says; parameter groups are kept, but
+//!   do not reach it; it speaks no TLS; its master user may do everything.
+//! - Snapshots are listed, but hold no data.
+//! - Nothing is denied: policies are checked for their form, not enforced.
+//! - What was written can be read at once, everywhere.
 
 mod daemon;
 mod install;
@@ -70,11 +78,7 @@ pub enum SandboxError {
     #[error("the sandbox (process {pid}) does not stop; end it with `kill -9 {pid}`")]
     Stop { pid: u32 },
     #[error("{what} {}: {source}", path.display())]
-    File {
-        what: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    File { what: &'static str, path: PathBuf, source: io::Error },
 }
 
 /// Settings of the user's that would lead a client past the sandbox; remove them from the
@@ -197,9 +201,5 @@ fn absolute(path: &Path) -> Result<PathBuf, SandboxError> {
 }
 
 fn failed(what: &'static str, path: &Path, source: io::Error) -> SandboxError {
-    SandboxError::File {
-        what,
-        path: path.to_owned(),
-        source,
-    }
+    SandboxError::File { what, path: path.to_owned(), source }
 }

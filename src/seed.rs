@@ -19,12 +19,14 @@ mod mysql;
 mod mysql_ddl;
 mod mysql_lexer;
 mod mysql_script;
-mod mysql_table;
 mod mysql_session;
+mod mysql_statements;
+mod mysql_table;
 mod postgres;
 mod postgres_copy;
 mod postgres_journal;
 mod postgres_lexer;
+mod postgres_scan;
 mod postgres_script;
 mod postgres_session;
 mod script;
@@ -329,6 +331,7 @@ impl<'a> Seeding<'a> {
     ) -> Result<Report, SeedError> {
         unit::check_unchanged(root, units)?;
         unit::check_append(units, rule)?;
+        ledger::check_names(self.stack, self.seed, units)?;
         let job = Job { seeding: self, root, units, rule, decision };
         match self.engine {
             Engine::Postgres => postgres::run(&job, watch).await,
@@ -362,7 +365,11 @@ impl Job<'_> {
         match ledger::decide(row, unit, self.rule, self.decision) {
             ledger::Verdict::Ask(why) => {
                 let seed = self.seeding.seed.to_owned();
-                Err(SeedError::NeedsDecision(vec![Undecided { seed, path: unit.path.clone(), why }]))
+                Err(SeedError::NeedsDecision(vec![Undecided {
+                    seed,
+                    path: unit.path.clone(),
+                    why,
+                }]))
             }
             verdict => Ok(verdict),
         }

@@ -5,14 +5,25 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use lagoa::kind::AnyKind;
 use lagoa::kinds;
 use serde_json::{Map, Value};
 use support::{Site, actions, changed, yaml};
 
-/// For each kind its changes; see the file.
-const CHANGES: &str = include_str!("great_law/changes.yaml");
+/// What is changed of a kind's example, from `great_law/KIND.yaml`: `change` is a list of steps, each
+/// with the fields that get another value (null takes one out); `.files` in a step writes files,
+/// `.shows` lists further paths that the plan may show. `exempt` names the fields that can't be
+/// tried here, each with the reason. `files` are written beforehand.
+fn changes(kind: &dyn AnyKind) -> Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/great_law");
+    let path = folder.join(format!("{}.yaml", kind.facts().name));
+    yaml(
+        &std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+    )
+}
 
 fn example(kind: &dyn AnyKind) -> Map<String, Value> {
     let example = yaml(kind.facts().example);
@@ -35,19 +46,20 @@ fn mutable_fields(kind: &dyn AnyKind) -> BTreeSet<String> {
         schema[flag] == true || inner.iter().any(|schema| schema[flag] == true)
     };
     let fixed = ["readOnly", "createOnly", "writeOnly"];
-    let mutable = properties.iter().filter(|(_, schema)| !fixed.iter().any(|flag| marked(schema, flag)));
+    let mutable =
+        properties.iter().filter(|(_, schema)| !fixed.iter().any(|flag| marked(schema, flag)));
     mutable.map(|(name, _)| name.clone()).collect()
 }
 
 #[test]
 fn every_mutable_field_of_every_kind_has_a_change() {
-    let changes = yaml(CHANGES);
     let mut missing = Vec::new();
     for kind in kinds::all() {
         let name = kind.facts().name;
-        let of_kind = &changes[name];
+        let of_kind = changes(*kind);
         let tried = of_kind["change"].as_array().into_iter().flatten();
-        let tried: BTreeSet<&String> = tried.filter_map(Value::as_object).flat_map(Map::keys).collect();
+        let tried: BTreeSet<&String> =
+            tried.filter_map(Value::as_object).flat_map(Map::keys).collect();
         let exempt = of_kind["exempt"].as_object().cloned().unwrap_or_default();
         for field in mutable_fields(*kind) {
             if !tried.contains(&field) && !exempt.contains_key(&field) {
@@ -55,7 +67,7 @@ fn every_mutable_field_of_every_kind_has_a_change() {
             }
         }
     }
-    assert!(missing.is_empty(), "no change in tests/great_law/changes.yaml for: {}", missing.join(", "));
+    assert!(missing.is_empty(), "no change in tests/great_law for: {}", missing.join(", "));
 }
 
 fn law(kind: &dyn AnyKind, site: &Site) {
@@ -63,7 +75,7 @@ fn law(kind: &dyn AnyKind, site: &Site) {
     let stack = format!("law-{}", name.replace('_', "-"));
     let subject = subject(kind);
     let mut resources = example(kind);
-    for (path, text) in yaml(CHANGES)[name]["files"].as_object().into_iter().flatten() {
+    for (path, text) in changes(kind)["files"].as_object().into_iter().flatten() {
         site.write(path, text.as_str().expect("a file is text"));
     }
 
@@ -71,11 +83,16 @@ fn law(kind: &dyn AnyKind, site: &Site) {
     site.stack_command("apply", &["--yes"]).success();
     settled(site, name, "after the first apply");
 
-    for change in yaml(CHANGES)[name]["change"].as_array().into_iter().flatten() {
+    for change in changes(kind)["change"].as_array().into_iter().flatten() {
         let change = change.as_object().expect("a change is a mapping of fields");
-        let entry = resources.get_mut(&subject).and_then(Value::as_object_mut).expect("the subject");
+        let entry =
+            resources.get_mut(&subject).and_then(Value::as_object_mut).expect("the subject");
         for (field, value) in change.iter().filter(|(field, _)| !field.starts_with('.')) {
-            if value.is_null() { entry.remove(field) } else { entry.insert(field.clone(), value.clone()) };
+            if value.is_null() {
+                entry.remove(field)
+            } else {
+                entry.insert(field.clone(), value.clone())
+            };
         }
         for (path, text) in change.get(".files").and_then(Value::as_object).into_iter().flatten() {
             site.write(path, text.as_str().expect("a file is text"));
@@ -88,7 +105,10 @@ fn law(kind: &dyn AnyKind, site: &Site) {
         let expected = change.get(".shows").and_then(Value::as_array);
         for path in &paths {
             let shown = fields.iter().any(|field| path.starts_with(&format!("{subject}: {field}")));
-            let also = expected.is_some_and(|more| more.iter().any(|one| path == &format!("{subject}: {}", one.as_str().unwrap_or_default())));
+            let also = expected.is_some_and(|more| {
+                more.iter()
+                    .any(|one| path == &format!("{subject}: {}", one.as_str().unwrap_or_default()))
+            });
             assert!(shown || also, "{name}: {fields:?} changed, but the plan shows {paths:?}");
         }
         site.stack_command("apply", &["--yes"]).success();
@@ -116,7 +136,13 @@ fn law(kind: &dyn AnyKind, site: &Site) {
 #[track_caller]
 fn settled(site: &Site, kind: &str, when: &str) {
     let plan = site.stack_command("plan", &["--detailed-exitcode"]);
-    assert_eq!(plan.code(), Some(0), "{kind}: the plan isn't empty {when}:\n{}{}", plan.stdout(), plan.stderr());
+    assert_eq!(
+        plan.code(),
+        Some(0),
+        "{kind}: the plan isn't empty {when}:\n{}{}",
+        plan.stdout(),
+        plan.stderr()
+    );
 }
 
 macro_rules! laws {

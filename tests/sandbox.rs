@@ -80,17 +80,8 @@ impl Fixture {
     async fn available(&self, id: &str) -> DbInstance {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(90) {
-            let answer = self
-                .rds()
-                .describe_db_instances()
-                .db_instance_identifier(id)
-                .send()
-                .await;
-            let instance = answer
-                .expect("described")
-                .db_instances
-                .unwrap_or_default()
-                .remove(0);
+            let answer = self.rds().describe_db_instances().db_instance_identifier(id).send().await;
+            let instance = answer.expect("described").db_instances.unwrap_or_default().remove(0);
             match instance.db_instance_status() {
                 Some("available") => return instance,
                 Some("failed") => panic!("{id} has failed: {}", log_of(&self.sandbox.home)),
@@ -119,10 +110,7 @@ fn log_of(home: &Path) -> String {
 fn port_of(instance: &DbInstance) -> u16 {
     let endpoint = instance.endpoint().expect("an endpoint");
     assert_eq!(endpoint.address(), Some("127.0.0.1"));
-    endpoint
-        .port()
-        .and_then(|port| port.try_into().ok())
-        .expect("a port")
+    endpoint.port().and_then(|port| port.try_into().ok()).expect("a port")
 }
 
 async fn in_postgres(port: u16, password: &str, query: &str) -> Result<String, String> {
@@ -132,10 +120,7 @@ async fn in_postgres(port: u16, password: &str, query: &str) -> Result<String, S
     let background = tokio::spawn(connection);
     let answer = client.query_one(query, &[]).await.map(|row| row.get(0));
     drop(client);
-    background
-        .await
-        .expect("no panic")
-        .expect("a connection to the end");
+    background.await.expect("no panic").expect("a connection to the end");
     answer.map_err(|error| format!("{error:?}"))
 }
 
@@ -149,20 +134,15 @@ async fn in_mariadb(port: u16, password: &str, query: &str) -> Result<String, St
         .prefer_socket(false);
     let connected = mysql_async::Conn::new(options).await;
     let mut connection = connected.map_err(|error| error.to_string())?;
-    let answer: Option<String> = connection
-        .query_first(query)
-        .await
-        .map_err(|error| error.to_string())?;
+    let answer: Option<String> =
+        connection.query_first(query).await.map_err(|error| error.to_string())?;
     connection.disconnect().await.expect("disconnected");
     Ok(answer.unwrap_or_default())
 }
 
 async fn closed(port: u16) -> bool {
     for _ in 0..100 {
-        if tokio::net::TcpStream::connect(("127.0.0.1", port))
-            .await
-            .is_err()
-        {
+        if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
             return true;
         }
         sleep(Duration::from_millis(50)).await;
@@ -194,10 +174,7 @@ async fn starts_once_and_stops() {
     let second = second.expect("found");
     assert_eq!(first.endpoint, second.endpoint);
     assert_eq!(first.pid, second.pid);
-    let status = sandbox::status_in(&home)
-        .await
-        .expect("asked")
-        .expect("running");
+    let status = sandbox::status_in(&home).await.expect("asked").expect("running");
     assert_eq!(status.requests, 0);
     assert_eq!(status.databases, []);
     assert!(sandbox::stop_in(&home).await.expect("stopped"));
@@ -215,52 +192,22 @@ async fn a_postgres_instance_is_a_postgres_server() {
     let instance = fixture.available("coins").await;
     let port = port_of(&instance);
     assert_eq!(instance.db_instance_port(), Some(5432));
-    assert!(
-        instance
-            .engine_version()
-            .is_some_and(|version| version.starts_with("15."))
-    );
-    let version = in_postgres(port, "first-password", "select version()")
-        .await
-        .expect("queried");
+    assert!(instance.engine_version().is_some_and(|version| version.starts_with("15.")));
+    let version = in_postgres(port, "first-password", "select version()").await.expect("queried");
     assert!(version.starts_with("PostgreSQL"), "{version}");
 
-    let status = sandbox::status_in(&fixture.sandbox.home)
-        .await
-        .expect("asked")
-        .expect("running");
+    let status = sandbox::status_in(&fixture.sandbox.home).await.expect("asked").expect("running");
     assert_eq!(status.databases.len(), 1);
-    assert_eq!(
-        (status.databases[0].id.as_str(), status.databases[0].port),
-        ("coins", port)
-    );
+    assert_eq!((status.databases[0].id.as_str(), status.databases[0].port), ("coins", port));
 
-    let modify = fixture
-        .rds()
-        .modify_db_instance()
-        .db_instance_identifier("coins");
-    modify
-        .master_user_password("second-password")
-        .send()
-        .await
-        .expect("modified");
-    in_postgres(port, "first-password", "select 'in'")
-        .await
-        .expect_err("the old password");
-    in_postgres(port, "second-password", "select 'in'")
-        .await
-        .expect("the new password");
+    let modify = fixture.rds().modify_db_instance().db_instance_identifier("coins");
+    modify.master_user_password("second-password").send().await.expect("modified");
+    in_postgres(port, "first-password", "select 'in'").await.expect_err("the old password");
+    in_postgres(port, "second-password", "select 'in'").await.expect("the new password");
 
     fixture.available("coins").await;
-    let delete = fixture
-        .rds()
-        .delete_db_instance()
-        .db_instance_identifier("coins");
-    delete
-        .skip_final_snapshot(true)
-        .send()
-        .await
-        .expect("deleted");
+    let delete = fixture.rds().delete_db_instance().db_instance_identifier("coins");
+    delete.skip_final_snapshot(true).send().await.expect("deleted");
     assert!(closed(port).await, "the server ends with its instance");
     fixture.stop().await;
 }
@@ -272,25 +219,12 @@ async fn a_mariadb_instance_is_a_mariadb_server() {
     };
     fixture.create("shop", "mysql", "8.0").await;
     let port = port_of(&fixture.available("shop").await);
-    let version = in_mariadb(port, "first-password", "select version()")
-        .await
-        .expect("queried");
+    let version = in_mariadb(port, "first-password", "select version()").await.expect("queried");
     assert!(!version.is_empty());
-    let modify = fixture
-        .rds()
-        .modify_db_instance()
-        .db_instance_identifier("shop");
-    modify
-        .master_user_password("second-password")
-        .send()
-        .await
-        .expect("modified");
-    in_mariadb(port, "first-password", "select 'in'")
-        .await
-        .expect_err("the old password");
-    in_mariadb(port, "second-password", "select 'in'")
-        .await
-        .expect("the new password");
+    let modify = fixture.rds().modify_db_instance().db_instance_identifier("shop");
+    modify.master_user_password("second-password").send().await.expect("modified");
+    in_mariadb(port, "first-password", "select 'in'").await.expect_err("the old password");
+    in_mariadb(port, "second-password", "select 'in'").await.expect("the new password");
     fixture.stop().await;
     assert!(closed(port).await, "the server ends with the sandbox");
 }
@@ -303,9 +237,7 @@ async fn a_killed_sandbox_takes_its_databases_along() {
     fixture.create("coins", "postgres", "16").await;
     let port = port_of(&fixture.available("coins").await);
     let pid = fixture.sandbox.pid.to_string();
-    let killed = std::process::Command::new("kill")
-        .args(["-9", &pid])
-        .status();
+    let killed = std::process::Command::new("kill").args(["-9", &pid]).status();
     assert!(killed.expect("kill runs").success());
     let home = fixture.sandbox.home.clone();
     if cfg!(target_os = "linux") {
@@ -315,9 +247,7 @@ async fn a_killed_sandbox_takes_its_databases_along() {
 
     let again = Fixture::start("killed-again").await.expect("starts");
     again.stop().await;
-    let restarted = sandbox::start_in(&home, &mut |_| ())
-        .await
-        .expect("starts in the same place");
+    let restarted = sandbox::start_in(&home, &mut |_| ()).await.expect("starts in the same place");
     assert_ne!(restarted.pid, fixture.sandbox.pid);
     assert!(closed(port).await, "what was left is cleaned up");
     Fixture { sandbox: restarted }.stop().await;
@@ -338,11 +268,7 @@ async fn the_plugin_behaves_as_aws() {
         .await
         .expect("python runs");
     fixture.stop().await;
-    assert!(
-        ran.status.success(),
-        "{}",
-        String::from_utf8_lossy(&ran.stderr)
-    );
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }
 
 /// The Python that runs a process: the one with moto in it.
@@ -352,11 +278,7 @@ fn python_of(pid: u32) -> String {
         .output()
         .expect("ps runs");
     let command = String::from_utf8(asked.stdout).expect("text");
-    command
-        .split_whitespace()
-        .next()
-        .expect("a command")
-        .to_owned()
+    command.split_whitespace().next().expect("a command").to_owned()
 }
 
 #[tokio::test]
@@ -365,85 +287,35 @@ async fn the_sdk_of_rust_is_understood() {
         return;
     };
     let s3 = aws_sdk_s3::Client::new(&fixture.config());
-    let tag = Tag::builder()
-        .key("lagoa:stack")
-        .value("demo & co")
-        .build()
-        .unwrap();
+    let tag = Tag::builder().key("lagoa:stack").value("demo & co").build().unwrap();
     let tags = CreateBucketConfiguration::builder().tags(tag).build();
-    let create = s3
-        .create_bucket()
-        .bucket("lake")
-        .create_bucket_configuration(tags);
+    let create = s3.create_bucket().bucket("lake").create_bucket_configuration(tags);
     create.send().await.expect("created");
-    let tagging = s3
-        .get_bucket_tagging()
-        .bucket("lake")
-        .send()
-        .await
-        .expect("tagged");
+    let tagging = s3.get_bucket_tagging().bucket("lake").send().await.expect("tagged");
     assert_eq!(tagging.tag_set()[0].value(), "demo & co");
 
     let body = vec![b'x'; 3_000_000];
-    let put = s3
-        .put_object()
-        .bucket("lake")
-        .key("raw/a b.csv")
-        .body(body.clone().into());
+    let put = s3.put_object().bucket("lake").key("raw/a b.csv").body(body.clone().into());
     put.send().await.expect("written");
-    let object = s3
-        .get_object()
-        .bucket("lake")
-        .key("raw/a b.csv")
-        .send()
-        .await
-        .expect("found");
+    let object = s3.get_object().bucket("lake").key("raw/a b.csv").send().await.expect("found");
     assert_eq!(object.body.collect().await.expect("read").to_vec(), body);
-    let put = s3
-        .put_object()
-        .bucket("lake")
-        .key("raw/a b.csv")
-        .if_none_match("*");
-    let refused = put
-        .send()
-        .await
-        .expect_err("it is there")
-        .into_service_error();
+    let put = s3.put_object().bucket("lake").key("raw/a b.csv").if_none_match("*");
+    let refused = put.send().await.expect_err("it is there").into_service_error();
     assert_eq!(refused.meta().code(), Some("PreconditionFailed"));
-    let key = ObjectIdentifier::builder()
-        .key("raw/a b.csv")
-        .build()
-        .unwrap();
+    let key = ObjectIdentifier::builder().key("raw/a b.csv").build().unwrap();
     let delete = Delete::builder().objects(key).build().unwrap();
-    s3.delete_objects()
-        .bucket("lake")
-        .delete(delete)
-        .send()
-        .await
-        .expect("emptied");
-    s3.delete_bucket()
-        .bucket("lake")
-        .send()
-        .await
-        .expect("deleted");
+    s3.delete_objects().bucket("lake").delete(delete).send().await.expect("emptied");
+    s3.delete_bucket().bucket("lake").send().await.expect("deleted");
 
     let sts = aws_sdk_sts::Client::new(&fixture.config());
     let caller = sts.get_caller_identity().send().await.expect("known");
     assert_eq!(caller.account(), Some("123456789012"));
 
     let secrets = aws_sdk_secretsmanager::Client::new(&fixture.config());
-    let password = secrets
-        .get_random_password()
-        .password_length(24)
-        .send()
-        .await
-        .expect("made");
+    let password = secrets.get_random_password().password_length(24).send().await.expect("made");
     assert_eq!(password.random_password().map(str::len), Some(24));
 
-    let status = sandbox::status_in(&fixture.sandbox.home)
-        .await
-        .expect("asked")
-        .expect("running");
+    let status = sandbox::status_in(&fixture.sandbox.home).await.expect("asked").expect("running");
     assert_eq!(status.requests, 9);
     fixture.stop().await;
 }

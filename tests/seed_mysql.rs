@@ -3,9 +3,11 @@
 mod servers;
 
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lagoa::seed::{Decision, Engine, Load, Mode, Outcome, Progress, Rule, SeedError, Seeding, Standing, Target};
+use lagoa::seed::{
+    Decision, Engine, Load, Mode, Outcome, Progress, Rule, SeedError, Seeding, Standing, Target,
+};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use servers::files::Seed;
@@ -52,12 +54,22 @@ async fn scripts_and_rows_go_in_once() {
     assert_eq!(seeding.standing(&units).await.unwrap(), [Standing::New, Standing::New]);
     let report = seed.run(&target, Rule::Changed).await.unwrap();
     assert!(report.files.iter().all(|(_, outcome)| ran(outcome)), "{report:?}");
-    assert!(seeding.standing(&units).await.unwrap().iter().all(|standing| matches!(standing, Standing::Done { .. })));
+    assert!(
+        seeding
+            .standing(&units)
+            .await
+            .unwrap()
+            .iter()
+            .all(|standing| matches!(standing, Standing::Done { .. }))
+    );
     let again = seed.run(&target, Rule::Changed).await.unwrap();
     assert!(again.files.iter().all(|(_, outcome)| *outcome == Outcome::Skipped));
     let names = texts(&mut client, "select name from coins order by id").await;
     assert_eq!(names, [Some("Bit, coin".to_owned()), None, Some("nine".to_owned())]);
-    assert_eq!(number(&mut client, "select rows_loaded from lagoa_seeds where file = 'b.csv'").await, 2);
+    assert_eq!(
+        number(&mut client, "select rows_loaded from lagoa_seeds where file = 'b.csv'").await,
+        2
+    );
 }
 
 #[tokio::test]
@@ -89,7 +101,10 @@ async fn routines_with_delimiters_arrive_whole() {
     let seed = seed().script("a.sql", text);
     assert!(ran(&outcome(&seed, &target, Rule::Changed).await));
     assert_eq!(number(&mut client, "select sum(a) from t").await, 2 + 4 + 6 + 20);
-    assert_eq!(texts(&mut client, "select b from t where a = 20").await, [Some("it's 'quoted'; yes".to_owned())]);
+    assert_eq!(
+        texts(&mut client, "select b from t where a = 20").await,
+        [Some("it's 'quoted'; yes".to_owned())]
+    );
 }
 
 #[tokio::test]
@@ -98,12 +113,19 @@ async fn a_failure_has_a_place_and_the_next_run_goes_on_there() {
     let text = "create table t (a int primary key);\ninsert into t values (1);\ncreate table u (a int);\ninsert into t values (2);\ninsert into t\n  values (1);\ncreate table v (a int);\n";
     let seed = seed().script("a.sql", text);
     let error = fails(&seed, &target).await;
-    assert!(error.starts_with("a.sql:5:1: Duplicate entry '1'") && error.contains("the 3 statements before line 4 are applied"), "{error}");
+    assert!(
+        error.starts_with("a.sql:5:1: Duplicate entry '1'")
+            && error.contains("the 3 statements before line 4 are applied"),
+        "{error}"
+    );
     assert_eq!(number(&mut client, "select count(*) from t").await, 1);
     seed.write("a.sql", &text.replace("  values (1)", "  values (3)"));
     assert!(ran(&outcome(&seed, &target, Rule::Once).await));
     assert_eq!(number(&mut client, "select sum(a) from t").await, 6);
-    assert_eq!(number(&mut client, "select count(*) from lagoa_seeds where state = 'done'").await, 1);
+    assert_eq!(
+        number(&mut client, "select count(*) from lagoa_seeds where state = 'done'").await,
+        1
+    );
 }
 
 #[tokio::test]
@@ -111,16 +133,38 @@ async fn errors_name_the_statement_in_a_bunch() {
     let (target, mut client) = database(&SERVER, "bunch").await;
     execute(&mut client, "create table t (a int primary key)").await;
     let inserts = |bad: usize| -> String {
-        (0..1200).map(|id| if id == bad { "insert into t\n  valuess (1);\n".to_owned() } else { format!("insert into t values ({id});\n") }).collect()
+        (0..1200)
+            .map(|id| {
+                if id == bad {
+                    "insert into t\n  valuess (1);\n".to_owned()
+                } else {
+                    format!("insert into t values ({id});\n")
+                }
+            })
+            .collect()
     };
     for bad in [0, 1, 499, 500, 777, 1199] {
         let error = fails(&seed().script("a.sql", &inserts(bad)), &target).await;
         let line = bad + 2;
-        assert!(error.starts_with(&format!("a.sql:{line}:3: You have an error in your SQL syntax")), "{error}");
+        assert!(
+            error.starts_with(&format!("a.sql:{line}:3: You have an error in your SQL syntax")),
+            "{error}"
+        );
         assert!(error.contains("nothing of this file was applied"), "{error}");
         assert_eq!(number(&mut client, "select count(*) from t").await, 0);
     }
-    assert!(matches!(outcome(&seed().script("b.sql", &inserts(9999)), &target, Rule::Changed).await, Outcome::Ran { statements: 1200, rows: 1200, .. }));
+    let good = outcome(&seed().script("b.sql", &inserts(9999)), &target, Rule::Changed).await;
+    assert!(matches!(good, Outcome::Ran { statements: 1200, rows: 1200, .. }), "{good:?}");
+    let mixed = "select * from t limit 3;\ninsert into t values (5001), (5002);\nselect * from t limit 2;\ninsert into t values (5001);\n";
+    let error = fails(&seed().script("c.sql", mixed), &target).await;
+    assert!(error.starts_with("c.sql:4:1: Duplicate entry"), "{error}");
+    let good = outcome(
+        &seed().script("c.sql", &mixed.replace("(5001);", "(5003); select 1;")),
+        &target,
+        Rule::Changed,
+    )
+    .await;
+    assert!(matches!(good, Outcome::Ran { statements: 5, rows: 3, .. }), "{good:?}");
 }
 
 #[tokio::test]
@@ -142,10 +186,14 @@ async fn bad_rows_reject_the_whole_file() {
     let (target, mut client) = database(&SERVER, "bad_rows").await;
     execute(&mut client, "create table t (id int primary key, b varchar(5), d date); insert into t values (9, null, null)").await;
     let cases = [
-        ("id,b,d\n1,a,2020-01-01\n\"2\",\"x\ny\",\nx,b,\n", "a.csv:5:1: ", "line 5: Incorrect integer value: 'x'"),
+        (
+            "id,b,d\n1,a,2020-01-01\n\"2\",\"x\ny\",\nx,b,\n",
+            "a.csv:5:1: ",
+            "line 5: Incorrect integer value: 'x'",
+        ),
         ("id,b,d\n1,a,2020-01-01\n9,b,\n", "a.csv:", "Duplicate entry '9'"),
         ("id,b,d\n1,far too long,\n", "a.csv:2:1: ", "line 2: Data truncated for column 'b'"),
-        ("id,b,d\n1,a,2020-13-45\n", "a.csv:2:1: ", "Incorrect date value"),
+        ("id,b,d\n1,a,2020-13-45\n", "a.csv:2:1: ", "line 2: Data truncated for column 'd'"),
         ("id,b\n1,a\n,b\n", "a.csv:3:1: ", "line 3"),
         ("id,c\n1,a\n", "a.csv: the table t has no column c; it has id, b, d", ""),
     ];
@@ -161,10 +209,27 @@ async fn rows_that_load_data_would_misread_arrive() {
     let (target, mut client) = database(&SERVER, "misread").await;
     execute(&mut client, "create table t (a varchar(50) character set utf8mb4)").await;
     let load = Load { null: "NULL".to_owned(), ..Load::into("t") };
-    let seed = seed().csv("a.csv", "a\n\\.\n\\N\n\"a\nb\"\nNULL\n\"tab\there\"\n'quote\n🪙\n\"\"\nlast\n", load);
+    let seed = seed().csv(
+        "a.csv",
+        "a\n\\.\n\\N\n\"a\nb\"\nNULL\n\"tab\there\"\n'quote\n🪙\n\"\"\nlast\n",
+        load,
+    );
     assert!(matches!(outcome(&seed, &target, Rule::Changed).await, Outcome::Ran { rows: 9, .. }));
-    let expected = [Some("\\."), Some("\\N"), Some("a\nb"), None, Some("tab\there"), Some("'quote"), Some("🪙"), Some(""), Some("last")];
-    assert_eq!(texts(&mut client, "select a from t").await, expected.map(|value| value.map(str::to_owned)));
+    let expected = [
+        Some("\\."),
+        Some("\\N"),
+        Some("a\nb"),
+        None,
+        Some("tab\there"),
+        Some("'quote"),
+        Some("🪙"),
+        Some(""),
+        Some("last"),
+    ];
+    assert_eq!(
+        texts(&mut client, "select a from t").await,
+        expected.map(|value| value.map(str::to_owned))
+    );
 }
 
 /// `local_infile` is a setting of the whole server, so what needs it off runs beside nothing that
@@ -172,7 +237,11 @@ async fn rows_that_load_data_would_misread_arrive() {
 #[tokio::test]
 async fn without_local_infile_rows_go_in_by_insert() {
     let (target, mut client) = database(&SERVER, "inserts").await;
-    execute(&mut client, "create table t (id int primary key, b varchar(5)); set global local_infile = 0").await;
+    execute(
+        &mut client,
+        "create table t (id int primary key, b varchar(5)); set global local_infile = 0",
+    )
+    .await;
     let mut notes = Vec::new();
     let rows: String = (0..30_000).map(|id| format!("{id},b\\'{}\n", id % 7)).collect();
     let other: String = (100_000..130_000).map(|id| format!("{id},b\n")).collect();
@@ -193,7 +262,10 @@ async fn without_local_infile_rows_go_in_by_insert() {
     assert!(notes.len() == 1 && notes[0].contains("local_infile"), "{notes:?}");
     assert!(error.starts_with("b.csv:30002:1: Data too long for column 'b'"), "{error}");
     assert_eq!(number(&mut client, "select count(*) from t").await, 30_000);
-    assert_eq!(texts(&mut client, "select b from t where id = 3").await, [Some("b\\'3".to_owned())]);
+    assert_eq!(
+        texts(&mut client, "select b from t where id = 3").await,
+        [Some("b\\'3".to_owned())]
+    );
 }
 
 #[tokio::test]
@@ -206,7 +278,10 @@ async fn modes_do_what_they_say() {
     outcome(&seed, &target, Rule::Changed).await;
     seed.write("a.csv", "id,b\n2,c\n3,d\n");
     outcome(&seed, &target, Rule::Changed).await;
-    assert_eq!(texts(&mut client, "select b from t order by id").await, ["a", "c", "d"].map(|b| Some(b.to_owned())));
+    assert_eq!(
+        texts(&mut client, "select b from t order by id").await,
+        ["a", "c", "d"].map(|b| Some(b.to_owned()))
+    );
     seed.write("a.csv", "id,b\n5,c\n5,d\n");
     assert!(fails(&seed, &target).await.contains("more than one row with the key 5"));
     let wrong = Seed::new(Engine::Mysql).csv("w.csv", "id,b\n5,c\n", upsert("b"));
@@ -229,7 +304,8 @@ async fn ddl_that_was_applied_is_recognized() {
         ("create procedure p() select 1", Loses::Answer),
     ] {
         let name = format!("{}.sql", ddl.replace(' ', "_").replace('*', "x"));
-        let marked = format!("insert into log values (1);\n/* cut */ {ddl};\ninsert into log values (2);\n");
+        let marked =
+            format!("insert into log values (1);\n/* cut */ {ddl};\ninsert into log values (2);\n");
         execute(&mut client, "drop table if exists log; create table log (a int)").await;
         let seed = seed().script(&name, &marked);
         let proxy = Proxy::losing(SERVER.port, ddl.as_bytes(), losing).await;
@@ -245,7 +321,10 @@ async fn ddl_that_was_applied_is_recognized() {
 async fn other_ddl_in_doubt_asks() {
     let (target, mut client) = database(&SERVER, "asks").await;
     execute(&mut client, "create table a (a int)").await;
-    let seed = seed().script("a.sql", "insert into a values (1);\nrename table a to b;\ninsert into b values (2);\n");
+    let seed = seed().script(
+        "a.sql",
+        "insert into a values (1);\nrename table a to b;\ninsert into b values (2);\n",
+    );
     let proxy = Proxy::losing(SERVER.port, b"rename table", Loses::Answer).await;
     let through = Target { port: proxy.port, ..target.clone() };
     fails(&seed, &through).await;
@@ -253,6 +332,23 @@ async fn other_ddl_in_doubt_asks() {
     assert!(error.starts_with("a.sql:2: a run on"), "{error}");
     seed.decided(&target, Rule::Changed, Some(Decision::Accept)).await.unwrap();
     assert_eq!(number(&mut client, "select sum(a) from b").await, 3);
+}
+
+#[tokio::test]
+async fn a_resumed_script_never_uses_values_it_has_lost() {
+    let (target, mut client) = database(&SERVER, "values_lost").await;
+    execute(
+        &mut client,
+        "create table p (id int auto_increment primary key); create table c (p int)",
+    )
+    .await;
+    let text = "insert into p values (7);\nset @id = (select max(id) from p);\nalter table c add column b int;\ninsert into c (p) values (@id);\n";
+    let seed = seed().script("a.sql", text);
+    let proxy = Proxy::losing(SERVER.port, b"alter table", Loses::Answer).await;
+    fails(&seed, &Target { port: proxy.port, ..target.clone() }).await;
+    let error = fails(&seed, &target).await;
+    assert!(error.contains("after line 2 needs the value of @id"), "{error}");
+    assert_eq!(number(&mut client, "select count(*) from c").await, 0);
 }
 
 #[tokio::test]
@@ -270,13 +366,43 @@ async fn a_lost_answer_to_commit_is_looked_up() {
 }
 
 #[tokio::test]
+async fn what_the_server_undoes_is_tried_again() {
+    let (target, mut client) = database(&SERVER, "undone").await;
+    let trigger = "create trigger twice before insert on t for each row begin set @n = coalesce(@n, 0) + 1; \
+                   if @n < 3 then signal sqlstate '40001' set mysql_errno = 1213; end if; end";
+    execute(&mut client, "create table t (a int)").await;
+    execute(&mut client, trigger).await;
+    assert!(ran(&outcome(
+        &seed().script("a.sql", "insert into t values (1);"),
+        &target,
+        Rule::Changed
+    )
+    .await));
+    assert_eq!(number(&mut client, "select count(*) from t").await, 1);
+}
+
+#[tokio::test]
+async fn a_server_far_away_is_not_asked_for_every_statement() {
+    let (target, mut client) = database(&SERVER, "far").await;
+    execute(&mut client, "create table t (a int)").await;
+    let proxy = Proxy::far(SERVER.port, Duration::from_millis(10)).await;
+    let through = Target { port: proxy.port, ..target.clone() };
+    let inserts: String = (0..1000).map(|id| format!("insert into t values ({id});\n")).collect();
+    let started = Instant::now();
+    assert!(ran(&outcome(&seed().script("a.sql", &inserts), &through, Rule::Changed).await));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn two_seeders_load_once() {
     let (target, mut client) = database(&SERVER, "race").await;
     execute(&mut client, "create table t (id int)").await;
     for round in 0..8 {
-        let one = seed().script("a.sql", &format!("insert into t values ({round}); do sleep(0.02);"));
+        let one =
+            seed().script("a.sql", &format!("insert into t values ({round}); do sleep(0.02);"));
         let two = Seed { engine: one.engine, root: one.root.clone(), files: one.files.clone() };
-        let (first, second) = tokio::join!(one.run(&target, Rule::Changed), two.run(&target, Rule::Changed));
+        let (first, second) =
+            tokio::join!(one.run(&target, Rule::Changed), two.run(&target, Rule::Changed));
         let outcomes = [first.unwrap(), second.unwrap()];
         assert_eq!(outcomes.iter().filter(|report| ran(&report.files[0].1)).count(), 1);
         assert_eq!(number(&mut client, "select count(*) from t").await, round + 1);
@@ -290,8 +416,15 @@ async fn whoever_waits_is_told_for_whom() {
     let quick = seed().script("b.sql", "select 1;");
     let waiter = async {
         tokio::time::sleep(Duration::from_millis(700)).await;
-        let seeding = Seeding { patience: Duration::from_millis(400), ..Seeding::new(Engine::Mysql, &target, "demo", "data") };
-        seeding.run(&quick.root, &quick.units(), Rule::Changed, None, &mut |_| {}).await.unwrap_err().to_string()
+        let seeding = Seeding {
+            patience: Duration::from_millis(400),
+            ..Seeding::new(Engine::Mysql, &target, "demo", "data")
+        };
+        seeding
+            .run(&quick.root, &quick.units(), Rule::Changed, None, &mut |_| {})
+            .await
+            .unwrap_err()
+            .to_string()
     };
     let (held, refused) = tokio::join!(slow.run(&target, Rule::Changed), waiter);
     held.unwrap();
@@ -316,7 +449,9 @@ async fn a_connection_cut_anywhere_never_doubles_or_loses() {
     let mut cuts = 0;
     for round in 0..40 {
         execute(&mut client, CLEAN).await;
-        let proxy = Proxy::start(SERVER.port, 500 + round * 700 + i64::from(rand::random::<u16>() % 700)).await;
+        let proxy =
+            Proxy::start(SERVER.port, 500 + round * 700 + i64::from(rand::random::<u16>() % 700))
+                .await;
         let through = Target { port: proxy.port, ..target.clone() };
         let seed = killed();
         for _ in 0..5 {

@@ -189,9 +189,7 @@ where
                 let message = match service.err().message() {
                     Some(message) => message.to_owned(),
                     // A success that can't be read: say what was wrong with it.
-                    None if status.is_some_and(|status| status < 300) => {
-                        chain(service.err())
-                    }
+                    None if status.is_some_and(|status| status < 300) => chain(service.err()),
                     None => String::new(),
                 };
                 let class = class(&code, &message, status);

@@ -61,7 +61,8 @@ impl<'a> Progress<'a> {
             }
             Event::Failed(id, failure) => {
                 self.ended(id, |step, style| {
-                    let words = clipped(&harmless(&Trouble::new(step, &failure).words()), STATUS);
+                    let words =
+                        clipped(&harmless(&Trouble::new(step, &failure, "").words()), STATUS);
                     format!("{} {}: {words}", style.paint(Ink::Bad, "✗"), label(step))
                 });
             }

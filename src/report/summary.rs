@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::style::{Ink, Style, columns, counted, harmless, wrapped};
 use super::value;
+use super::view::remedy;
 use crate::execution::{Failure, Outcome};
 use crate::plan::{Action, Plan, Step};
 use crate::reference::{is_unknown, shown};
@@ -67,13 +68,13 @@ pub struct Trouble {
 
 impl Trouble {
     /// What went wrong with a step.
-    pub fn new(step: &Step, failure: &Failure) -> Self {
+    pub fn new(step: &Step, failure: &Failure, file: &str) -> Self {
         match failure {
             Failure::Blocked => {
                 let blocked = step.blocked.as_ref();
                 Self {
                     message: blocked.map(|b| shown(&b.reason)).unwrap_or_default(),
-                    help: blocked.map(|b| shown(&b.remedy)),
+                    help: blocked.map(|b| remedy(b, file)),
                     ..Self::default()
                 }
             }
@@ -119,7 +120,7 @@ pub fn permission(code: &str) -> Option<String> {
 
 impl Summary {
     /// Arranges what became of a plan.
-    pub fn new(plan: &Plan, stack: &Stack, outcome: &Outcome) -> Self {
+    pub fn new(plan: &Plan, stack: &Stack, outcome: &Outcome, file: &str) -> Self {
         let steps = plan.steps.iter().map(|step| {
             let resource = stack.resource(&step.key).filter(|_| !step.orphan);
             Ended {
@@ -130,7 +131,7 @@ impl Summary {
                 place: resource.map(|resource| {
                     format!("{}:{}", resource.place.source.name, resource.place.line_column().0)
                 }),
-                ending: ending(step, plan, outcome),
+                ending: ending(step, plan, outcome, file),
             }
         });
         let filled = plan.outputs.iter().map(|(name, v)| (name.clone(), outcome.fill(plan, v)));
@@ -144,9 +145,9 @@ impl Summary {
     }
 }
 
-fn ending(step: &Step, plan: &Plan, outcome: &Outcome) -> Ending {
+fn ending(step: &Step, plan: &Plan, outcome: &Outcome, file: &str) -> Ending {
     if let Some(failure) = outcome.failed.get(&step.id) {
-        return Ending::Failed(Trouble::new(step, failure));
+        return Ending::Failed(Trouble::new(step, failure, file));
     }
     if outcome.done.contains(&step.id) {
         return Ending::Done;

@@ -58,20 +58,16 @@ pub async fn start(home: &Path, cache: &Path, program: &Program) -> Result<Sandb
     }
     let _ = child.start_kill();
     let output = fs::read_to_string(&log).unwrap_or_default();
-    Err(SandboxError::Start {
-        log,
-        output: last_lines(&output),
-    })
+    Err(SandboxError::Start { log, output: last_lines(&output) })
 }
 
 fn spawn(home: &Path, cache: &Path, program: &Program, log: &Path) -> Result<Child, SandboxError> {
     let output = File::create(log).map_err(|e| failed("cannot write", log, e))?;
-    let errors = output
-        .try_clone()
-        .map_err(|e| failed("cannot write", log, e))?;
+    let errors = output.try_clone().map_err(|e| failed("cannot write", log, e))?;
     // The process leaves our session itself, so it outlives this one.
     Command::new(&program.python)
         .args(["-m", program.package])
+        .env_remove("PYTHONHOME")
         .env("PYTHONPATH", &program.path)
         .env("LAGOA_SANDBOX_HOME", home)
         .env("LAGOA_SANDBOX_CACHE", cache)
@@ -86,9 +82,7 @@ fn spawn(home: &Path, cache: &Path, program: &Program, log: &Path) -> Result<Chi
 /// Ask the process; nothing when it does not run.
 pub async fn status(home: &Path) -> Option<Status> {
     let announcement = announcement(home)?;
-    let health = ask(&announcement.endpoint, "GET", "/_lagoa/health")
-        .await
-        .ok()?;
+    let health = ask(&announcement.endpoint, "GET", "/_lagoa/health").await.ok()?;
     let health: Health = serde_json::from_slice(&health).ok()?;
     if health.pid != announcement.pid {
         // The announcement is of a process that was killed, and another has its port now.

@@ -36,6 +36,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "patching.py",
     "postgres.py",
     "processes.py",
+    "quick_start.py",
     "rds.py",
     "rds_engines.py",
     "rds_fields.py",
@@ -82,7 +83,7 @@ async fn virtual_environment(
     let python = directory.join("bin/python");
     // Written last: without it, an installation was interrupted.
     let complete = directory.join("complete");
-    if complete.is_file() && runs(&python).await {
+    if complete.is_file() && has_moto(&python).await {
         return Ok(python);
     }
     let base = check_python().await?;
@@ -97,8 +98,10 @@ async fn virtual_environment(
     Ok(python)
 }
 
-async fn runs(python: &Path) -> bool {
-    let ran = Command::new(python).args(["-c", ""]).output().await;
+/// Whether the environment still works: an upgrade of the system's Python breaks it.
+async fn has_moto(python: &Path) -> bool {
+    let asked = "import importlib.util as u; u.find_spec('moto') or exit(1)";
+    let ran = Command::new(python).args(["-c", asked]).output().await;
     ran.is_ok_and(|output| output.status.success())
 }
 
@@ -114,21 +117,15 @@ async fn check_python() -> Result<PathBuf, SandboxError> {
     let mut numbers = said.split_whitespace().map(|word| word.parse::<u32>().ok());
     match (numbers.next().flatten(), numbers.next().flatten()) {
         (Some(major), Some(minor)) if (major, minor) >= OLDEST_PYTHON => Ok("python3".into()),
-        (Some(major), Some(minor)) => Err(SandboxError::Python {
-            found: format!("this is Python {major}.{minor}"),
-        }),
-        _ => Err(SandboxError::Python {
-            found: format!("python3 says: {}", last_lines(&said)),
-        }),
+        (Some(major), Some(minor)) => {
+            Err(SandboxError::Python { found: format!("this is Python {major}.{minor}") })
+        }
+        _ => Err(SandboxError::Python { found: format!("python3 says: {}", last_lines(&said)) }),
     }
 }
 
 async fn create(base: &Path, directory: &Path) -> Result<(), SandboxError> {
-    let made = Command::new(base)
-        .args(["-m", "venv"])
-        .arg(directory)
-        .output()
-        .await;
+    let made = Command::new(base).args(["-m", "venv"]).arg(directory).output().await;
     let output = made.map_err(|e| failed("cannot create", directory, e))?;
     if output.status.success() {
         return Ok(());
@@ -143,8 +140,9 @@ async fn pip_install(python: &Path, directory: &Path) -> Result<(), SandboxError
     let list = directory.join("requirements.txt");
     fs::write(&list, REQUIREMENTS).map_err(|e| failed("cannot write", &list, e))?;
     let ran = Command::new(python)
-        // The list is complete: dependencies beyond it are what we leave out on purpose.
-        .args(["-m", "pip", "install", "--no-deps", "--no-input", "-r"])
+        // The list is complete: dependencies beyond it are what we leave out on purpose. Most of
+        // what is installed is never imported, so Python may compile what it needs when it does.
+        .args(["-m", "pip", "install", "--no-deps", "--no-compile", "--no-input", "-r"])
         .arg(&list)
         .output()
         .await;
@@ -182,11 +180,7 @@ fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
         hash.update([0]);
     }
     let bytes = hash.finalize();
-    bytes
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    bytes.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn text(output: &Output) -> String {

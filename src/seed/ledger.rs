@@ -7,13 +7,32 @@
 
 use jiff::Timestamp;
 
-use super::error::Why;
+use super::error::{SeedError, Why};
 use super::script::InDoubt;
 use super::{Decision, Rule, Standing, Unit};
 
 /// The table, and the version of its columns that this code writes.
 pub(super) const TABLE: &str = "lagoa_seeds";
 const VERSION: u32 = 1;
+
+/// The longest names that fit the table. A server that isn't strict would cut longer ones, and
+/// then never find them again.
+const LONGEST: [(&str, usize); 3] = [("stack", 64), ("seed", 128), ("file", 512)];
+
+/// Refuses names that don't fit.
+pub(super) fn check_names(stack: &str, seed: &str, units: &[Unit]) -> Result<(), SeedError> {
+    let files = units.iter().map(|unit| (unit.path.as_str(), LONGEST[2]));
+    for (name, (what, longest)) in
+        [(stack, LONGEST[0]), (seed, LONGEST[1])].into_iter().chain(files)
+    {
+        if name.chars().count() > longest {
+            let reason =
+                format!("the name of the {what} {name} is longer than {longest} characters");
+            return Err(SeedError::Ledger { reason });
+        }
+    }
+    Ok(())
+}
 
 /// A name for one run of one file.
 pub(super) fn run_id() -> String {

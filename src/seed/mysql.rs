@@ -1,27 +1,23 @@
 //! Running seeds on MySQL and MariaDB. Statements that are part of a transaction share one with
 //! their line in the journal; statements that commit by themselves (DDL) are journaled before and
-//! after. Statements travel in bunches: waiting for each would cost a round trip each.
+//! after.
 
 use std::ops::Range;
 use std::time::Instant;
 
-use mysql_async::prelude::Queryable;
 use mysql_async::{Error, ServerError};
 
 use super::error::{SeedError, SeedProblem};
 use super::ledger::{self, Entry, Row, State, Verdict};
 use super::mysql_script::{self, Script};
 use super::mysql_session::{Failure, Session};
+use super::mysql_statements::{gone, is_temporary, message, send};
 use super::mysql_table::{self, Destination};
 use super::script::{Nature, Statement};
 use super::{Job, Load, Outcome, Progress, Report, Seeding, Unit, Watch, Work, mysql_ddl, source};
 
 const ATTEMPTS: u32 = 3;
 const NOTHING_APPLIED: &str = "nothing of this file was applied";
-
-/// How many statements are sent together, and how long they may be together.
-const BUNCH: usize = 500;
-const BUNCH_BYTES: usize = 1024 * 1024;
 
 /// The server undid a transaction for another one's sake, or gave up waiting for a row.
 const UNDONE: [u16; 2] = [1213, 1205];
@@ -46,7 +42,14 @@ pub(super) async fn run(job: &Job<'_>, watch: Watch<'_>) -> Result<Report, SeedE
             Verdict::Accept => accept(&mut session, job, unit).await?,
             Verdict::Run { from, again } => {
                 watch(Progress::Started { path: unit.path.clone() });
-                let mut file = File { job, unit, run: ledger::run_id(), started: Instant::now(), session, dirty: false };
+                let mut file = File {
+                    job,
+                    unit,
+                    run: ledger::run_id(),
+                    started: Instant::now(),
+                    session,
+                    dirty: false,
+                };
                 let outcome = file.run(from, again, watch).await?;
                 session = file.session;
                 if file.dirty {
@@ -113,7 +116,12 @@ impl From<Error> for Stopped {
 }
 
 impl File<'_> {
-    async fn run(&mut self, from: usize, again: bool, watch: Watch<'_>) -> Result<Outcome, SeedError> {
+    async fn run(
+        &mut self,
+        from: usize,
+        again: bool,
+        watch: Watch<'_>,
+    ) -> Result<Outcome, SeedError> {
         let rows = match &self.unit.work {
             Work::Script => {
                 let script = self.read()?;
@@ -135,7 +143,8 @@ impl File<'_> {
         let text = source::read(self.job.root, &self.unit.path);
         let text = text.map_err(|problem| SeedError::Files(vec![problem]))?;
         let (script, problems) = mysql_script::parse(&self.unit.path, text, &self.unit.with);
-        let leaves = |statement: &Statement| statement.nature == Nature::Session || is_temporary(statement);
+        let leaves =
+            |statement: &Statement| statement.nature == Nature::Session || is_temporary(statement);
         self.dirty = script.statements.iter().any(leaves);
         if problems.is_empty() { Ok(script) } else { Err(SeedError::Files(problems)) }
     }
@@ -172,12 +181,15 @@ impl File<'_> {
     /// Says again what the statements before the first to run have set for their session.
     async fn restore(&mut self, script: &Script, from: usize) -> Result<(), SeedError> {
         let before = &script.statements[..from.min(script.statements.len())];
-        if before.iter().any(is_temporary) {
-            let reason = "it was cut off after it made a temporary table, which is gone now";
-            let after = format!(
-                "{from} statements are applied; undo them, delete its row from lagoa_seeds, and run it again"
+        if let Some(gone) = gone(script, from) {
+            let reason = format!(
+                "what comes after line {} needs {gone} of the run that was cut off",
+                script.line(from.saturating_sub(1))
             );
-            return Err(self.said(reason, &after));
+            let after = format!(
+                "the first {from} statements are applied; undo them, delete the file's row from lagoa_seeds, and run it again"
+            );
+            return Err(self.said(&reason, &after));
         }
         for (index, statement) in before.iter().enumerate() {
             if statement.nature == Nature::Session {
@@ -198,7 +210,9 @@ impl File<'_> {
         watch: Watch<'_>,
     ) -> Result<u64, SeedError> {
         let last = range.end == script.statements.len();
-        let works = script.statements[range.clone()].iter().any(|statement| statement.nature == Nature::Plain);
+        let works = script.statements[range.clone()]
+            .iter()
+            .any(|statement| statement.nature == Nature::Plain);
         if !works && !last {
             let sent = self.statements(script, range.clone()).await;
             return sent.map_err(|stopped| self.error(Some(script), range.start, stopped));
@@ -220,7 +234,9 @@ impl File<'_> {
             Piece::Statements(script, range) => (Some(*script), range.start),
             Piece::Rows(..) => (None, 0),
         };
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             let stopped = match self.work(piece, state, done, before, watch).await {
                 Ok(rows) => match self.session.execute("COMMIT").await {
                     Ok(()) => return Ok(rows),
@@ -233,7 +249,9 @@ impl File<'_> {
                 Err(stopped) => stopped,
             };
             let undone = match &stopped {
-                Stopped::At(_, refusal) | Stopped::By(Failure::Server(refusal)) => UNDONE.contains(&refusal.code),
+                Stopped::At(_, refusal) | Stopped::By(Failure::Server(refusal)) => {
+                    UNDONE.contains(&refusal.code)
+                }
                 _ => false,
             };
             // Not asked of a session that is gone: there the server rolls back by itself.
@@ -243,9 +261,13 @@ impl File<'_> {
             if !undone || attempt == ATTEMPTS {
                 return Err(self.error(script, first, stopped));
             }
-            watch(Progress::Note { message: format!("{}: the server undid it for another transaction; trying again", self.unit.path) });
+            watch(Progress::Note {
+                message: format!(
+                    "{}: the server undid it for another transaction; trying again",
+                    self.unit.path
+                ),
+            });
         }
-        unreachable!("the loop ends by returning")
     }
 
     async fn work(
@@ -259,7 +281,9 @@ impl File<'_> {
         self.session.execute("START TRANSACTION").await?;
         let rows = match piece {
             Piece::Statements(script, range) => self.statements(script, range.clone()).await?,
-            Piece::Rows(load, destination) => mysql_table::load(self, load, destination, watch).await?,
+            Piece::Rows(load, destination) => {
+                mysql_table::load(self, load, destination, watch).await?
+            }
         };
         self.journal(state, done, before + rows).await?;
         Ok(rows)
@@ -297,15 +321,23 @@ impl File<'_> {
         self.journal(State::Running, index, before).await.map_err(Failure::of_ledger)?;
         let rows = match self.statements(script, index..index + 1).await {
             Ok(rows) => rows,
-            Err(Stopped::At(_, refusal)) if again && mysql_ddl::was_applied(class, refusal.code) => {
+            Err(Stopped::At(_, refusal))
+                if again && mysql_ddl::was_applied(class, refusal.code) =>
+            {
                 let path = &self.unit.path;
-                watch(Progress::Note { message: format!("{path}: a {class} of the run that was cut off had been applied") });
+                watch(Progress::Note {
+                    message: format!(
+                        "{path}: a {class} of the run that was cut off had been applied"
+                    ),
+                });
                 0
             }
             Err(stopped) => {
                 if let Stopped::At(..) = stopped {
                     // Refused, so it isn't applied and not in doubt.
-                    self.journal(State::Partial, index, before).await.map_err(Failure::of_ledger)?;
+                    self.journal(State::Partial, index, before)
+                        .await
+                        .map_err(Failure::of_ledger)?;
                 }
                 return Err(self.error(Some(script), index, stopped));
             }
@@ -339,14 +371,20 @@ impl File<'_> {
             after: after.to_owned(),
         };
         let unknown = lost("run it again; the ledger tells how far it got");
-        let Ok(mut session) = Session::begin(self.job.seeding, watch).await else { return Err(unknown) };
+        let Ok(mut session) = Session::begin(self.job.seeding, watch).await else {
+            return Err(unknown);
+        };
         let Ok(rows) = session.ledger(self.job.seeding).await else { return Err(unknown) };
         let own = rows.iter().find(|row| row.file == self.unit.path && row.run == self.run);
         if state == State::Done && own.is_some_and(|row| row.state == State::Done) {
             self.session = session;
             return Ok(());
         }
-        Err(if first == 0 && own.is_none() { lost(&format!("{NOTHING_APPLIED}, run it again")) } else { unknown })
+        Err(if first == 0 && own.is_none() {
+            lost(&format!("{NOTHING_APPLIED}, run it again"))
+        } else {
+            unknown
+        })
     }
 
     pub(super) fn said(&self, message: &str, after: &str) -> SeedError {
@@ -363,8 +401,10 @@ impl File<'_> {
     fn error(&self, script: Option<&Script>, first: usize, stopped: Stopped) -> SeedError {
         let after = match first {
             0 => NOTHING_APPLIED.to_owned(),
-            _ => format!("the {first} statements before line {} are applied, and the next run goes on there",
-                script.map_or(0, |script| script.line(first))),
+            _ => format!(
+                "the {first} statements before line {} are applied, and the next run goes on there",
+                script.map_or(0, |script| script.line(first))
+            ),
         };
         match (stopped, script) {
             (Stopped::At(index, refusal), Some(script)) => {
@@ -373,7 +413,9 @@ impl File<'_> {
                 SeedError::Refused { problem: Box::new(problem), after }
             }
             (Stopped::Problem(problem), _) => SeedError::Refused { problem, after },
-            (Stopped::At(_, refusal) | Stopped::By(Failure::Server(refusal)), _) => self.said(&message(&refusal), &after),
+            (Stopped::At(_, refusal) | Stopped::By(Failure::Server(refusal)), _) => {
+                self.said(&message(&refusal), &after)
+            }
             (Stopped::By(Failure::Lost(reason)), _) => {
                 let after = match self.unit.transactional {
                     true => format!("{NOTHING_APPLIED}, run it again"),
@@ -383,82 +425,5 @@ impl File<'_> {
             }
             (Stopped::By(Failure::Said(error)), _) => error,
         }
-    }
-}
-
-fn is_temporary(statement: &Statement) -> bool {
-    statement.class == "create table" && statement.nature == Nature::Plain
-}
-
-/// What the server said, without its own count of lines and the text it quotes after the first.
-fn message(refusal: &ServerError) -> String {
-    let code = refusal.code;
-    match refusal.message.split_once(" near '") {
-        Some((before, _)) => format!("{before} near `{}` [{code}]", near(&refusal.message)),
-        None => format!("{} [{code}]", refusal.message),
-    }
-}
-
-/// The text at which a syntax error was noticed, up to the end of its line or statement.
-fn near(message: &str) -> &str {
-    let quoted = message.split_once(" near '").map_or("", |(_, quoted)| quoted);
-    let quoted = quoted.rsplit_once("' at line").map_or(quoted, |(quoted, _)| quoted);
-    quoted.lines().next().unwrap_or("").trim_end_matches(';')
-}
-
-/// Sends some statements as one query. Gives how many rows they wrote, or how many of them were
-/// completed before one failed.
-async fn send(session: &mut Session, text: &str) -> Result<u64, (usize, Error)> {
-    let mut result = session.conn.query_iter(text).await.map_err(|error| (0, error))?;
-    let mut rows = 0;
-    let mut completed = 0;
-    loop {
-        rows += result.affected_rows();
-        result.for_each(drop).await.map_err(|error| (completed, error))?;
-        completed += 1;
-        if result.is_empty() {
-            break;
-        }
-    }
-    // An error that comes after some answers is told only here.
-    result.drop_result().await.map_err(|error| (completed, error))?;
-    Ok(rows)
-}
-
-impl Script {
-    /// Where the transaction ends that can start at a statement; there, if none can.
-    fn transaction_from(&self, index: usize) -> usize {
-        let commits = |statement: &Statement| matches!(statement.nature, Nature::Journaled(_));
-        let length = self.statements[index..].iter().position(commits);
-        length.map_or(self.statements.len(), |length| index + length)
-    }
-
-    /// The statements to send, in bunches.
-    fn bunches(&self, range: Range<usize>) -> Vec<Vec<usize>> {
-        let mut bunches: Vec<Vec<usize>> = Vec::new();
-        let mut bytes = 0;
-        for index in range.filter(|index| self.statements[*index].nature != Nature::Skipped) {
-            bytes += self.statements[index].range.len();
-            match bunches.last_mut() {
-                Some(bunch) if bunch.len() < BUNCH && bytes < BUNCH_BYTES => bunch.push(index),
-                _ => {
-                    bytes = self.statements[index].range.len();
-                    bunches.push(vec![index]);
-                }
-            }
-        }
-        bunches
-    }
-
-    fn line(&self, index: usize) -> usize {
-        self.statements.get(index).map_or(0, |statement| self.source.line(statement.range.start))
-    }
-
-    /// Where in a statement an error is: syntax errors quote the text from there on.
-    fn find(&self, index: usize, message: &str) -> usize {
-        let start = self.statements[index].range.start;
-        let near = near(message);
-        let found = if near.is_empty() { None } else { self.text(index).rfind(near) };
-        start + found.unwrap_or(0)
     }
 }

@@ -38,11 +38,15 @@ pub(super) fn again(class: &str, words: &[String], text: &str) -> bool {
         // Its rows come with it, and an old server can have made the table without them.
         "create table" => !has("select"),
         "alter table" => alters_again(text),
-        "create user" | "create role" | "drop user" | "drop role" => starts(&["if", "not", "exists"]) || starts(&["if", "exists"]),
+        "create user" | "create role" | "drop user" | "drop role" => {
+            starts(&["if", "not", "exists"]) || starts(&["if", "exists"])
+        }
         "alter database" | "alter schema" | "alter view" | "alter user" => true,
         "truncate" | "grant" | "revoke" | "analyze" | "optimize" | "flush" | "check" => true,
         class if class.starts_with("create ") || class.starts_with("drop ") => {
-            starts(&["or", "replace"]) || starts(&["if", "exists"]) || APPLIED.iter().any(|(known, _)| class.ends_with(known))
+            starts(&["or", "replace"])
+                || starts(&["if", "exists"])
+                || APPLIED.iter().any(|(known, _)| class.ends_with(known))
         }
         _ => false,
     }
@@ -58,12 +62,22 @@ fn clause_again(clause: &[String]) -> bool {
     let words: Vec<&str> = clause.iter().map(String::as_str).collect();
     match words[..] {
         ["add", "column", ..] | ["add", "primary", ..] => true,
-        ["add", "constraint", name, ..] => !["check", "foreign", "unique", "primary"].contains(&name),
+        ["add", "constraint", name, ..] => {
+            !["check", "foreign", "unique", "primary"].contains(&name)
+        }
         // Without a name a second index would be made beside the first.
-        ["add", "unique" | "fulltext" | "spatial", "index" | "key", name, ..] | ["add", "index" | "key" | "unique" | "fulltext" | "spatial", name, ..] => name != "(",
-        ["add", "check" | "foreign" | "partition" | "(" | "period" | "system", ..] | ["add"] => false,
+        ["add", "unique" | "fulltext" | "spatial", "index" | "key", name, ..]
+        | ["add", "index" | "key" | "unique" | "fulltext" | "spatial", name, ..] => name != "(",
+        ["add", "check" | "foreign" | "partition" | "(" | "period" | "system", ..] | ["add"] => {
+            false
+        }
         ["add", ..] => true,
-        ["drop" | "modify" | "alter" | "comment" | "engine" | "default" | "convert" | "auto_increment" | "row_format" | "charset" | "character" | "collate" | "disable" | "enable", ..] => true,
+        [
+            "drop" | "modify" | "alter" | "comment" | "engine" | "default" | "convert"
+            | "auto_increment" | "row_format" | "charset" | "character" | "collate" | "disable"
+            | "enable",
+            ..,
+        ] => true,
         _ => false,
     }
 }
@@ -89,7 +103,13 @@ fn clauses(text: &str) -> Vec<Vec<String>> {
         match word.as_str() {
             "," if depth == 0 => clauses.push(Vec::new()),
             word => {
-                depth = if word == "(" { depth + 1 } else if word == ")" { depth.saturating_sub(1) } else { depth };
+                depth = if word == "(" {
+                    depth + 1
+                } else if word == ")" {
+                    depth.saturating_sub(1)
+                } else {
+                    depth
+                };
                 if let Some(clause) = clauses.last_mut() {
                     clause.push(word.to_owned());
                 }
@@ -111,16 +131,32 @@ mod tests {
     #[test]
     fn what_may_run_again() {
         for text in [
-            "create table t (a int)", "drop table t", "create index i on t (a)", "create or replace view v as select 1",
-            "truncate table t", "grant select on a to b", "create procedure p () select 1", "drop database d",
-            "alter table t add column a int, add index i (a), drop column b", "alter table `s`.`t` add `c` int, modify d int",
-            "alter table t disable keys", "alter table t add constraint c foreign key (a) references b (a)", "alter table t add unique key u (a)",
+            "create table t (a int)",
+            "drop table t",
+            "create index i on t (a)",
+            "create or replace view v as select 1",
+            "truncate table t",
+            "grant select on a to b",
+            "create procedure p () select 1",
+            "drop database d",
+            "alter table t add column a int, add index i (a), drop column b",
+            "alter table `s`.`t` add `c` int, modify d int",
+            "alter table t disable keys",
+            "alter table t add constraint c foreign key (a) references b (a)",
+            "alter table t add unique key u (a)",
         ] {
             assert!(may(text), "{text}");
         }
         for text in [
-            "create table t select 1", "rename table a to b", "alter table t rename to u", "alter table t add index (a)",
-            "alter table t add unique (a)", "alter table t add foreign key (a) references b (a)", "call p ()", "create user u", "alter table t change a b int",
+            "create table t select 1",
+            "rename table a to b",
+            "alter table t rename to u",
+            "alter table t add index (a)",
+            "alter table t add unique (a)",
+            "alter table t add foreign key (a) references b (a)",
+            "call p ()",
+            "create user u",
+            "alter table t change a b int",
             "alter table t add constraint check (a > 1)",
         ] {
             assert!(!may(text), "{text}");
@@ -129,7 +165,15 @@ mod tests {
 
     #[test]
     fn errors_that_say_so() {
-        assert!(was_applied("create table", 1050) && was_applied("drop index", 1091) && was_applied("create schema", 1007));
-        assert!(!was_applied("create table", 1146) && !was_applied("insert", 1050) && !was_applied("create event", 1050));
+        assert!(
+            was_applied("create table", 1050)
+                && was_applied("drop index", 1091)
+                && was_applied("create schema", 1007)
+        );
+        assert!(
+            !was_applied("create table", 1146)
+                && !was_applied("insert", 1050)
+                && !was_applied("create event", 1050)
+        );
     }
 }

@@ -164,7 +164,16 @@ mod tests {
 
     #[test]
     fn quotes_and_comments_hide_delimiters() {
-        for text in ["'a\\';'", "\"a\"\";\"", "`a``;`", "-- ;", "# ;", "/* ; */", "'\\\\\\';'", "/*M!999999\\- enable; */"] {
+        for text in [
+            "'a\\';'",
+            "\"a\"\";\"",
+            "`a``;`",
+            "-- ;",
+            "# ;",
+            "/* ; */",
+            "'\\\\\\';'",
+            "/*M!999999\\- enable; */",
+        ] {
             assert_eq!(delimiters(text), 0, "{text}");
         }
         for text in ["5--1;", "`\\`;", "/* /* */;", "'\\\\';"] {

@@ -10,8 +10,9 @@ use super::script::{self, InDoubt, Nature, Statement, WORDS, Words};
 use super::source::{self, Source};
 
 /// Commands of the client that stand alone on a line.
-const CLIENT_COMMANDS: [&str; 10] =
-    ["source", "system", "tee", "notee", "pager", "nopager", "connect", "prompt", "edit", "charset"];
+const CLIENT_COMMANDS: [&str; 10] = [
+    "source", "system", "tee", "notee", "pager", "nopager", "connect", "prompt", "edit", "charset",
+];
 
 /// A script cut into statements.
 #[derive(Debug)]
@@ -92,8 +93,12 @@ impl Reader {
         let text = self.script.source.text.clone();
         let mut lexer = Lexer::new(&text);
         let mut scan = Scan::default();
+        let mut starts_line = true;
         while let Some(token) = lexer.next() {
             let at = token.range.start;
+            let first = starts_line;
+            let breaks = || text[token.range.clone()].contains('\n');
+            starts_line = token.kind == Kind::Space && (first || breaks());
             match token.kind {
                 Kind::Unended(what) => {
                     self.problem(at, format!("this {what} is never closed"), "");
@@ -101,7 +106,7 @@ impl Reader {
                 }
                 Kind::Delimiter => self.statement(&text, std::mem::take(&mut scan)),
                 Kind::Backslash => lexer.at = self.client_command(&text, at, "take it out"),
-                Kind::Word if scan.start.is_none() && starts_line(&text, at) => {
+                Kind::Word if scan.start.is_none() && first => {
                     if !self.line_command(&text, &token, &mut lexer) {
                         scan.take(&text, &token);
                     }
@@ -133,7 +138,8 @@ impl Reader {
             self.statement(text, scan);
             return true;
         }
-        let alone = text[token.range.end..].starts_with([' ', '\n']) || token.range.end == text.len();
+        let alone =
+            text[token.range.end..].starts_with([' ', '\n']) || token.range.end == text.len();
         if CLIENT_COMMANDS.contains(&word.as_str()) && alone {
             lexer.at = self.client_command(text, at, "list the files in the stack instead");
             return true;
@@ -154,7 +160,8 @@ impl Reader {
     fn statement(&mut self, text: &str, scan: Scan) {
         let Some(start) = scan.start else { return };
         // A versioned comment with nothing in it, or only quotes: nothing a server would run.
-        if scan.words.is_empty() && scan.parentheses == 0 && text[start..scan.end].starts_with("/*") {
+        if scan.words.is_empty() && scan.parentheses == 0 && text[start..scan.end].starts_with("/*")
+        {
             return;
         }
         let range = start..scan.end;
@@ -171,21 +178,31 @@ impl Reader {
     }
 
     fn check(&mut self, range: &Range<usize>, class: &str, scan: &Scan) {
-        let routine = ["create procedure", "create function", "create trigger", "create event"].contains(&class);
+        let routine = ["create procedure", "create function", "create trigger", "create event"]
+            .contains(&class);
         if routine && scan.begins && !scan.ends {
             let message = format!("this {class} is cut off at its first semicolon");
             self.problem(range.start, message, "put `DELIMITER //` before it and `//` after it");
         }
         if let Some(at) = scan.semicolon.filter(|_| scan.goes_on && !routine) {
-            self.problem(at, "several statements end with one delimiter".to_owned(), "put the delimiter after each of them");
+            self.problem(
+                at,
+                "several statements end with one delimiter".to_owned(),
+                "put the delimiter after each of them",
+            );
         }
         if ["rollback", "savepoint", "release", "xa"].contains(&class) {
             let message = format!("`{}` can't be part of a seed", class.to_uppercase());
             self.problem(range.start, message, "take it out; lagoa takes care of transactions");
         }
-        let sets_autocommit = class == "set" && scan.words.iter().skip(2).any(|word| word == "autocommit");
+        let sets_autocommit =
+            class == "set" && scan.words.iter().skip(2).any(|word| word == "autocommit");
         if sets_autocommit {
-            self.problem(range.start, "`autocommit` can't be set among other things".to_owned(), "take it out; lagoa takes care of transactions");
+            self.problem(
+                range.start,
+                "`autocommit` can't be set among other things".to_owned(),
+                "take it out; lagoa takes care of transactions",
+            );
         }
     }
 
@@ -199,7 +216,8 @@ impl Reader {
         }
         let creates = head.starts_with("CREATE");
         let whole = || text[range.clone()].to_uppercase();
-        if creates && ["ENGINE=MYISAM", "ENGINE=ARIA"].iter().any(|engine| whole().contains(engine)) {
+        if creates && ["ENGINE=MYISAM", "ENGINE=ARIA"].iter().any(|engine| whole().contains(engine))
+        {
             self.script.warnings.push(format!(
                 "line {line}: this table has no transactions, so a run that is cut off can leave some rows in it"
             ));
@@ -212,19 +230,25 @@ impl Reader {
     }
 }
 
-fn starts_line(text: &str, at: usize) -> bool {
-    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    text[start..at].trim().is_empty()
-}
-
 /// Whether a statement is part of a transaction, or ends it.
 fn nature(class: &str, words: &Words, text: &str) -> Nature {
     let word = |index: usize| words.get(index).map_or("", String::as_str);
     let temporary = word(1) == "temporary" || word(3) == "temporary";
     match (class, word(1)) {
-        ("insert" | "replace" | "update" | "delete" | "select" | "do" | "values" | "load" | "show" | "signal", _) => Nature::Plain,
+        (
+            "insert" | "replace" | "update" | "delete" | "select" | "do" | "values" | "load"
+            | "show" | "signal",
+            _,
+        ) => Nature::Plain,
         ("create table" | "drop table", _) if temporary => Nature::Plain,
-        ("set", "autocommit") | ("start", "transaction") | ("begin" | "commit" | "lock tables" | "unlock tables" | "lock table" | "unlock table", _) => Nature::Skipped,
+        ("set", "autocommit")
+        | ("start", "transaction")
+        | (
+            "begin" | "commit" | "lock tables" | "unlock tables" | "lock table" | "unlock table",
+            _,
+        ) => Nature::Skipped,
+        // Says something for one statement only, which may be any.
+        ("set", "statement") => Nature::Journaled(InDoubt::Ask),
         ("set", "password") => Nature::Journaled(InDoubt::Again),
         ("set" | "use" | "prepare" | "deallocate", _) => Nature::Session,
         _ if mysql_ddl::again(class, words, text) => Nature::Journaled(InDoubt::Again),
@@ -260,13 +284,19 @@ mod tests {
     #[test]
     fn delimiters_are_the_clients() {
         let text = "DELIMITER $$\ncreate procedure p() begin select ';'; end$$\n delimiter ;\nselect 1;\nselect 2";
-        assert_eq!(statements(text), ["create procedure p() begin select ';'; end", "select 1", "select 2"]);
+        assert_eq!(
+            statements(text),
+            ["create procedure p() begin select ';'; end", "select 1", "select 2"]
+        );
     }
 
     #[test]
     fn a_body_without_delimiter_is_refused() {
         assert!(message("create procedure p() begin select 1; end;").contains("DELIMITER //"));
-        assert!(message("delimiter //\ninsert into t values (1); insert into t values (2)//").contains("several statements"));
+        assert!(
+            message("delimiter //\ninsert into t values (1); insert into t values (2)//")
+                .contains("several statements")
+        );
         assert_eq!(statements("delimiter //\nselect 1; //"), ["select 1"]);
     }
 
@@ -275,9 +305,13 @@ mod tests {
         let text = "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump\n\n/*!40101 SET NAMES utf8mb4 */;\n\
             /*!40000 ALTER TABLE `t` DISABLE KEYS */;\nLOCK TABLES `t` WRITE;\nINSERT INTO `t` VALUES (1,'a\\';b');\nUNLOCK TABLES;\n";
         let script = good(text);
-        let natures: Vec<Nature> = script.statements.iter().map(|statement| statement.nature).collect();
+        let natures: Vec<Nature> =
+            script.statements.iter().map(|statement| statement.nature).collect();
         let again = Nature::Journaled(InDoubt::Again);
-        assert_eq!(natures, [Nature::Session, again, Nature::Skipped, Nature::Plain, Nature::Skipped]);
+        assert_eq!(
+            natures,
+            [Nature::Session, again, Nature::Skipped, Nature::Plain, Nature::Skipped]
+        );
         assert_eq!(script.source.line(script.statements[0].range.start), 4);
     }
 
@@ -286,7 +320,9 @@ mod tests {
         assert!(message("select 1;\nsource other.sql\n").starts_with("a.sql:2:1: `source`"));
         assert!(message("\\. other.sql\n").starts_with("a.sql:1:1: `\\.`"));
         assert!(message("select 1\\G\n").contains("`\\G`"));
-        assert!(good("insert into source values (1);\nselect *\n  from\nsource;").statements.len() == 2);
+        assert!(
+            good("insert into source values (1);\nselect *\n  from\nsource;").statements.len() == 2
+        );
     }
 
     #[test]
@@ -298,14 +334,17 @@ mod tests {
     #[test]
     fn transactions_are_lagoas() {
         let script = good("set autocommit=0; start transaction; insert into t values (1); commit;");
-        let plain = script.statements.iter().filter(|statement| statement.nature != Nature::Skipped);
+        let plain =
+            script.statements.iter().filter(|statement| statement.nature != Nature::Skipped);
         assert_eq!(plain.count(), 1);
         assert!(message("rollback;").contains("ROLLBACK"));
     }
 
     #[test]
     fn definers_and_engines_are_warned_of() {
-        let script = good("/*!50003 CREATE*/ /*!50017 DEFINER=`root`@`%`*/ /*!50003 TRIGGER a BEFORE INSERT ON t FOR EACH ROW SET @a = 1 */;\ncreate table t (a int) engine=MyISAM;");
+        let script = good(
+            "/*!50003 CREATE*/ /*!50017 DEFINER=`root`@`%`*/ /*!50003 TRIGGER a BEFORE INSERT ON t FOR EACH ROW SET @a = 1 */;\ncreate table t (a int) engine=MyISAM;",
+        );
         assert_eq!(script.warnings.len(), 2);
         assert_eq!(script.statements[0].class, "create trigger");
     }

@@ -16,7 +16,8 @@ const POLL: Duration = Duration::from_millis(250);
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// No waiting for ever for another session's table or row locks.
-const SETTINGS: &str = "SET SESSION lock_wait_timeout = 30, innodb_lock_wait_timeout = 30, autocommit = 1";
+const SETTINGS: &str =
+    "SET SESSION lock_wait_timeout = 30, innodb_lock_wait_timeout = 30, autocommit = 1";
 
 /// Why something didn't work, as far as it decides what to do.
 #[derive(Debug)]
@@ -53,10 +54,16 @@ impl Failure {
     pub(super) fn of_ledger(self) -> SeedError {
         match self {
             Self::Said(error) => error,
-            Self::Lost(reason) => SeedError::Ledger { reason: format!("the connection was lost ({reason})") },
+            Self::Lost(reason) => {
+                SeedError::Ledger { reason: format!("the connection was lost ({reason})") }
+            }
             Self::Server(refusal) => {
                 let denied = [1044, 1142, 1227].contains(&refusal.code);
-                let hint = if denied { "; the user needs CREATE, SELECT, INSERT and UPDATE in this database" } else { "" };
+                let hint = if denied {
+                    "; the user needs CREATE, SELECT, INSERT and UPDATE in this database"
+                } else {
+                    ""
+                };
                 SeedError::Ledger { reason: format!("{}{hint}", refusal.message) }
             }
         }
@@ -129,7 +136,9 @@ impl Session {
     /// The rows that a query gives, as text.
     pub(super) async fn rows(&mut self, sql: &str) -> Result<Vec<Vec<String>>, Failure> {
         let rows: Vec<ServerRow> = self.conn.query(sql).await?;
-        let text = |row: &ServerRow, index: usize| row.get::<Option<String>, _>(index).flatten().unwrap_or_default();
+        let text = |row: &ServerRow, index: usize| {
+            row.get::<Option<String>, _>(index).flatten().unwrap_or_default()
+        };
         Ok(rows.iter().map(|row| (0..row.len()).map(|index| text(row, index)).collect()).collect())
     }
 
@@ -138,7 +147,10 @@ impl Session {
         let started = Instant::now();
         let mut said: Option<Instant> = None;
         loop {
-            let taken = self.rows(&format!("SELECT GET_LOCK({name}, 0)")).await.map_err(Failure::of_ledger)?;
+            let taken = self
+                .rows(&format!("SELECT GET_LOCK({name}, 0)"))
+                .await
+                .map_err(Failure::of_ledger)?;
             if taken.first().is_some_and(|row| row[0] == "1") {
                 return Ok(());
             }
@@ -147,7 +159,11 @@ impl Session {
             if over || said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
                 let holder = self.holder(&name).await;
                 if over {
-                    return Err(SeedError::Locked { seed: seeding.name(), seconds: waited.as_secs(), holder });
+                    return Err(SeedError::Locked {
+                        seed: seeding.name(),
+                        seconds: waited.as_secs(),
+                        holder,
+                    });
                 }
                 watch(Progress::Waiting { holder, waited });
                 said = Some(Instant::now());
@@ -171,7 +187,8 @@ impl Session {
     }
 
     async fn mark(&mut self) -> Result<Option<String>, Failure> {
-        let database = self.table.trim_end_matches(TABLE).trim_matches(['`', '.']).replace("``", "`");
+        let database =
+            self.table.trim_end_matches(TABLE).trim_matches(['`', '.']).replace("``", "`");
         let sql = format!(
             "SELECT TABLE_COMMENT FROM information_schema.TABLES \
              WHERE TABLE_SCHEMA = {} AND TABLE_NAME = '{TABLE}'",
@@ -226,7 +243,8 @@ impl Session {
         let texts = [seeding.stack, seeding.seed].into_iter().chain(entry.texts()).map(text);
         let numbers = entry.numbers().into_iter().map(|number| number.to_string());
         let values: Vec<String> = texts.chain(numbers).collect();
-        let updates: Vec<String> = columns[3..].iter().map(|name| format!("{name} = VALUES({name})")).collect();
+        let updates: Vec<String> =
+            columns[3..].iter().map(|name| format!("{name} = VALUES({name})")).collect();
         format!(
             "INSERT INTO {} ({}, run_at) VALUES ({}, UTC_TIMESTAMP()) \
              ON DUPLICATE KEY UPDATE {}, run_at = VALUES(run_at)",
@@ -245,7 +263,11 @@ fn options(seeding: &Seeding<'_>) -> Result<OptsBuilder, SeedError> {
         // The driver asks for the process-wide choice. An error means that there is one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let trusted = tls::trusted(target)?;
-        Some(SslOpts::default().with_root_certs(vec![trusted.into()]).with_disable_built_in_roots(true))
+        Some(
+            SslOpts::default()
+                .with_root_certs(vec![trusted.into()])
+                .with_disable_built_in_roots(true),
+        )
     } else {
         None
     };

@@ -71,7 +71,11 @@ pub(super) async fn prepare(file: &mut File<'_>, load: &Load) -> Result<Destinat
 }
 
 /// Names in a stack or in a header are looked up as they are, and then without regard to case.
-async fn find(file: &mut File<'_>, load: &Load, columns: Option<&[String]>) -> Result<Destination, Stopped> {
+async fn find(
+    file: &mut File<'_>,
+    load: &Load,
+    columns: Option<&[String]>,
+) -> Result<Destination, Stopped> {
     let database = file.job.seeding.target.database.clone();
     let (schema, name) = load.table.split_once('.').unwrap_or((&database, &load.table));
     let sql = format!(
@@ -83,16 +87,27 @@ async fn find(file: &mut File<'_>, load: &Load, columns: Option<&[String]>) -> R
     );
     let found = file.session.rows(&sql).await?;
     let Some(real) = found.first().map(|row| row[0].clone()) else {
-        return Err(problem(file, format!("there is no table {}", load.table), "create it in a script that runs before"));
+        return Err(problem(
+            file,
+            format!("there is no table {}", load.table),
+            "create it in a script that runs before",
+        ));
     };
-    let known: Vec<&str> = found.iter().filter(|row| row[0] == real).map(|row| row[1].as_str()).collect();
+    let known: Vec<&str> =
+        found.iter().filter(|row| row[0] == real).map(|row| row[1].as_str()).collect();
     let resolve = |name: &String| {
         let column = known.iter().find(|known| known.eq_ignore_ascii_case(name));
         column.map(|column| quote(column)).ok_or_else(|| {
-            problem(file, format!("the table {} has no column {name}", load.table), &format!("it has {}", known.join(", ")))
+            problem(
+                file,
+                format!("the table {} has no column {name}", load.table),
+                &format!("it has {}", known.join(", ")),
+            )
         })
     };
-    let columns = columns.map(|columns| columns.iter().map(resolve).collect::<Result<Vec<_>, _>>()).transpose()?;
+    let columns = columns
+        .map(|columns| columns.iter().map(resolve).collect::<Result<Vec<_>, _>>())
+        .transpose()?;
     let key = match &load.mode {
         Mode::Upsert { key } => key.iter().map(resolve).collect::<Result<Vec<_>, _>>()?,
         _ => Vec::new(),
@@ -105,7 +120,12 @@ async fn find(file: &mut File<'_>, load: &Load, columns: Option<&[String]>) -> R
 }
 
 /// ON DUPLICATE KEY adds rows again and again when the columns aren't a key.
-async fn check_key(file: &mut File<'_>, schema: &str, table: &str, key: &[String]) -> Result<(), Stopped> {
+async fn check_key(
+    file: &mut File<'_>,
+    schema: &str,
+    table: &str,
+    key: &[String],
+) -> Result<(), Stopped> {
     let sql = format!(
         "SELECT INDEX_NAME, COLUMN_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = {} \
          AND TABLE_NAME = {} AND NON_UNIQUE = 0 ORDER BY INDEX_NAME",
@@ -123,7 +143,8 @@ async fn check_key(file: &mut File<'_>, schema: &str, table: &str, key: &[String
     if is_key {
         return Ok(());
     }
-    let message = format!("{} is neither the primary key of {table} nor a unique index", key.join(", "));
+    let message =
+        format!("{} is neither the primary key of {table} nor a unique index", key.join(", "));
     Err(problem(file, message, "name the columns of one of these under `key`"))
 }
 
@@ -144,7 +165,10 @@ pub(super) async fn load(
     let sent = match infile(file, load, destination).await? {
         Some(sent) => sent,
         None => {
-            let message = format!("{}: the server has local_infile switched off, so rows go in by INSERT, which is slower", file.unit.path);
+            let message = format!(
+                "{}: the server has local_infile switched off, so rows go in by INSERT, which is slower",
+                file.unit.path
+            );
             watch(Progress::Note { message });
             inserts(file, load, destination, watch).await?
         }
@@ -194,7 +218,11 @@ impl Iterator for Chunks {
 }
 
 /// Sends the rows through LOAD DATA LOCAL; nothing when the server has it switched off.
-async fn infile(file: &mut File<'_>, load: &Load, destination: &Destination) -> Result<Option<u64>, Stopped> {
+async fn infile(
+    file: &mut File<'_>,
+    load: &Load,
+    destination: &Destination,
+) -> Result<Option<u64>, Stopped> {
     let rows = Rows::open(file.job.root, &file.unit.path, load).map_err(bad)?;
     let sent = Arc::new(Mutex::new(Sent::default()));
     let chunks = Chunks { rows, null: load.null.clone(), sent: sent.clone() };
@@ -237,7 +265,8 @@ async fn warned(file: &mut File<'_>, load: &Load, warnings: u16) -> Result<Stopp
     let mut first = None;
     for row in &shown {
         let message = row.get(2).map_or("", String::as_str);
-        let place = row_number(message).and_then(|number| table::place_of(file.job.root, &file.unit.path, load, number));
+        let place = row_number(message)
+            .and_then(|number| table::place_of(file.job.root, &file.unit.path, load, number));
         let line = place.as_ref().map(|place| format!("line {}: ", place.line)).unwrap_or_default();
         lines.push(format!("{line}{message}"));
         first = first.or(place);
@@ -278,7 +307,8 @@ async fn inserts(
         let record = rows.next().map_err(Stopped::Problem)?;
         if let Some(record) = record {
             sql.push_str(if sql.len() > head.len() { ", (" } else { "(" });
-            let values: Vec<String> = record.iter().map(|field| literal(field, &load.null)).collect();
+            let values: Vec<String> =
+                record.iter().map(|field| literal(field, &load.null)).collect();
             sql.push_str(&values.join(", "));
             sql.push(')');
             sent += 1;
@@ -296,7 +326,13 @@ async fn inserts(
     }
 }
 
-async fn insert(file: &mut File<'_>, load: &Load, sql: &str, before: u64, sent: u64) -> Result<(), Stopped> {
+async fn insert(
+    file: &mut File<'_>,
+    load: &Load,
+    sql: &str,
+    before: u64,
+    sent: u64,
+) -> Result<(), Stopped> {
     match file.session.execute(sql).await {
         Ok(()) => {}
         Err(Failure::Server(refusal)) => return Err(server_problem(file, load, &refusal, before)),
@@ -305,7 +341,10 @@ async fn insert(file: &mut File<'_>, load: &Load, sql: &str, before: u64, sent: 
     let conn = &file.session.conn;
     let (stored, warnings) = (conn.affected_rows(), conn.get_warnings());
     if stored != sent - before || warnings > 0 {
-        let message = format!("the server stored {stored} of {} rows, with {warnings} warnings", sent - before);
+        let message = format!(
+            "the server stored {stored} of {} rows, with {warnings} warnings",
+            sent - before
+        );
         return Err(problem(file, message, "look for a trigger on the table"));
     }
     Ok(())
@@ -324,7 +363,9 @@ fn literal(field: &[u8], null: &str) -> String {
 async fn merge(file: &mut File<'_>, destination: &Destination) -> Result<(), Stopped> {
     let Destination { table, key, .. } = destination;
     let keys = key.join(", ");
-    let doubled = format!("SELECT CONCAT_WS(', ', {keys}) FROM {STAGING} GROUP BY {keys} HAVING COUNT(*) > 1 LIMIT 1");
+    let doubled = format!(
+        "SELECT CONCAT_WS(', ', {keys}) FROM {STAGING} GROUP BY {keys} HAVING COUNT(*) > 1 LIMIT 1"
+    );
     if let Some(row) = file.session.rows(&doubled).await?.first() {
         let message = format!("the file has more than one row with the key {}", row[0]);
         return Err(problem(file, message, "keep one of them"));
@@ -334,7 +375,8 @@ async fn merge(file: &mut File<'_>, destination: &Destination) -> Result<(), Sto
     if updates.is_empty() {
         updates.push(&key[0]);
     }
-    let updates: Vec<String> = updates.iter().map(|column| format!("{column} = VALUES({column})")).collect();
+    let updates: Vec<String> =
+        updates.iter().map(|column| format!("{column} = VALUES({column})")).collect();
     let list = destination.list();
     let sql = format!(
         "INSERT INTO {table} ({list}) SELECT {list} FROM {STAGING} ON DUPLICATE KEY UPDATE {}",
@@ -351,16 +393,41 @@ fn server_problem(file: &File<'_>, load: &Load, refusal: &ServerError, before: u
     let number = row_number(&refusal.message).map(|number| before + number);
     Stopped::Problem(Box::new(SeedProblem {
         path: file.unit.path.clone(),
-        place: number.and_then(|number| table::place_of(file.job.root, &file.unit.path, load, number)),
+        place: number
+            .and_then(|number| table::place_of(file.job.root, &file.unit.path, load, number)),
         message: format!("{} [{}]", refusal.message, refusal.code),
         remedy: String::new(),
     }))
 }
 
 fn problem(file: &File<'_>, message: String, remedy: &str) -> Stopped {
-    Stopped::Problem(Box::new(SeedProblem { path: file.unit.path.clone(), place: None, message, remedy: remedy.to_owned() }))
+    Stopped::Problem(Box::new(SeedProblem {
+        path: file.unit.path.clone(),
+        place: None,
+        message,
+        remedy: remedy.to_owned(),
+    }))
 }
 
 fn bad(problem: SeedProblem) -> Stopped {
     Stopped::By(Failure::Said(SeedError::Files(vec![problem])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_number_rows_in_two_ways() {
+        assert_eq!(row_number("Data truncated for column 'at row 9' at row 3"), Some(3));
+        assert_eq!(row_number("Row 12 doesn't contain data for all columns"), Some(12));
+        assert_eq!(row_number("Duplicate entry '1' for key 'PRIMARY'"), None);
+    }
+
+    #[test]
+    fn values_can_not_leave_their_quotes() {
+        assert_eq!(literal(b"it's \\", ""), "'it''s \\\\'");
+        assert_eq!(literal(b"", ""), "NULL");
+        assert_eq!(literal(b"", "NULL"), "''");
+    }
 }

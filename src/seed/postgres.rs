@@ -19,7 +19,7 @@ use super::{Job, Outcome, Progress, Report, Seeding, Unit, Watch, Work, source};
 /// How often a file is tried when the server undoes it for the sake of another transaction.
 const ATTEMPTS: u32 = 3;
 
-const NOTHING_APPLIED: &str = "nothing of this file was applied";
+pub(super) const NOTHING_APPLIED: &str = "nothing of this file was applied";
 
 /// The rows of a seed, without lock.
 pub(super) async fn read_ledger(seeding: &Seeding<'_>) -> Result<Vec<Row>, SeedError> {
@@ -41,7 +41,8 @@ pub(super) async fn run(job: &Job<'_>, watch: Watch<'_>) -> Result<Report, SeedE
             Verdict::Accept => accept(&session, job, unit).await?,
             Verdict::Run { from, .. } => {
                 watch(Progress::Started { path: unit.path.clone() });
-                let mut file = File { job, unit, run: ledger::run_id(), started: Instant::now(), session };
+                let mut file =
+                    File { job, unit, run: ledger::run_id(), started: Instant::now(), session };
                 let outcome = file.run(from, watch).await?;
                 session = file.session;
                 // Where the session is a new one, somebody else may have gone on meanwhile.
@@ -127,18 +128,28 @@ impl File<'_> {
     }
 
     /// The work and the row of the ledger in one transaction.
-    async fn transaction(&mut self, script: Option<&Script>, watch: Watch<'_>) -> Result<u64, SeedError> {
-        for attempt in 1.. {
+    async fn transaction(
+        &mut self,
+        script: Option<&Script>,
+        watch: Watch<'_>,
+    ) -> Result<u64, SeedError> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             let stopped = match self.work(script, watch).await {
                 Ok(rows) => match self.session.execute("COMMIT").await {
                     Ok(()) => return Ok(rows),
-                    Err(Failure::Lost(reason)) => return self.commit_in_doubt(reason, rows, watch).await,
+                    Err(Failure::Lost(reason)) => {
+                        return self.commit_in_doubt(reason, rows, watch).await;
+                    }
                     Err(failure) => Stopped::By(failure),
                 },
                 Err(stopped) => stopped,
             };
             let undone = match &stopped {
-                Stopped::At(refusal, _) | Stopped::By(Failure::Server(refusal)) => undone_by_server(refusal),
+                Stopped::At(refusal, _) | Stopped::By(Failure::Server(refusal)) => {
+                    undone_by_server(refusal)
+                }
                 Stopped::By(_) => false,
             };
             // Not asked of a session that is gone: there the server rolls back by itself.
@@ -148,9 +159,13 @@ impl File<'_> {
             if !undone || attempt == ATTEMPTS {
                 return Err(self.error(stopped));
             }
-            watch(Progress::Note { message: format!("{}: the server undid it for another transaction; trying again", self.unit.path) });
+            watch(Progress::Note {
+                message: format!(
+                    "{}: the server undid it for another transaction; trying again",
+                    self.unit.path
+                ),
+            });
         }
-        unreachable!("the loop ends by returning")
     }
 
     async fn work(&self, script: Option<&Script>, watch: Watch<'_>) -> Result<u64, Stopped> {
@@ -174,7 +189,8 @@ impl File<'_> {
         }
         let milliseconds = self.started.elapsed().as_millis();
         let done = self.unit.steps.len().saturating_sub(1);
-        let entry = Entry { unit: self.unit, state: State::Done, done, rows, run: &self.run, milliseconds };
+        let entry =
+            Entry { unit: self.unit, state: State::Done, done, rows, run: &self.run, milliseconds };
         self.session.execute(&write(self.job.seeding, &entry)).await?;
         Ok(rows)
     }
@@ -212,7 +228,8 @@ impl File<'_> {
         let mut completed = 0;
         let mut rows = 0;
         let sent = async {
-            let answers = self.session.client.simple_query_raw(&script.source.text[text.clone()]).await?;
+            let answers =
+                self.session.client.simple_query_raw(&script.source.text[text.clone()]).await?;
             let mut answers = std::pin::pin!(answers);
             while let Some(answer) = answers.try_next().await? {
                 if let SimpleQueryMessage::CommandComplete(affected) = answer {
@@ -226,7 +243,8 @@ impl File<'_> {
         match sent.map_err(Failure::from) {
             Ok(()) => Ok(rows),
             Err(Failure::Server(refusal)) => {
-                let at = offset(script, &text, &refusal).unwrap_or_else(|| script.start_of(statements, completed));
+                let at = offset(script, &text, &refusal)
+                    .unwrap_or_else(|| script.start_of(statements, completed));
                 Err(self.refused(refusal, script, at))
             }
             Err(failure) => Err(failure.into()),
@@ -263,7 +281,12 @@ impl File<'_> {
 
     /// The answer to COMMIT was lost. Whoever gets the lock next knows that the old session is
     /// over, so the ledger then tells whether it was committed.
-    async fn commit_in_doubt(&mut self, reason: String, rows: u64, watch: Watch<'_>) -> Result<u64, SeedError> {
+    async fn commit_in_doubt(
+        &mut self,
+        reason: String,
+        rows: u64,
+        watch: Watch<'_>,
+    ) -> Result<u64, SeedError> {
         let path = self.unit.path.clone();
         let read = async {
             let session = begin(self.job.seeding, watch).await?;
@@ -271,11 +294,14 @@ impl File<'_> {
             Ok::<_, SeedError>((session, rows))
         };
         let Ok((session, ledger)) = read.await else {
-            let after = "it is either applied wholly or not at all; run it again, and the ledger tells".to_owned();
+            let after =
+                "it is either applied wholly or not at all; run it again, and the ledger tells"
+                    .to_owned();
             return Err(SeedError::Lost { path, reason, after });
         };
         self.session = session;
-        let committed = |row: &Row| row.file == path && row.run == self.run && row.state == State::Done;
+        let committed =
+            |row: &Row| row.file == path && row.run == self.run && row.state == State::Done;
         if ledger.iter().any(committed) {
             return Ok(rows);
         }

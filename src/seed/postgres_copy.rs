@@ -8,7 +8,7 @@ use futures::SinkExt;
 use tokio_postgres::error::DbError;
 
 use super::error::{Place, SeedError, SeedProblem};
-use super::postgres::{File, Stopped, message};
+use super::postgres::{File, NOTHING_APPLIED, Stopped, message};
 use super::postgres_script::Script;
 use super::postgres_session::{Failure, text};
 use super::table::{self, Rows};
@@ -19,8 +19,7 @@ const CHUNK: usize = 128 * 1024;
 
 /// Loads the CSV file of a unit.
 pub(super) async fn load(file: &File<'_>, load: &Load, watch: Watch<'_>) -> Result<u64, Stopped> {
-    let rows =
-        Rows::open(file.job.root, &file.unit.path, load).map_err(|problem| bad(problem, file))?;
+    let rows = Rows::open(file.job.root, &file.unit.path, load).map_err(bad)?;
     let place = Destination::find(file, load, rows.columns.as_deref()).await?;
     let (into, after) = place.plan(load);
     for sql in &into.before {
@@ -159,7 +158,7 @@ async fn copy_rows(
     let mut sent = 0;
     let mut chunk = Vec::with_capacity(CHUNK + 4096);
     loop {
-        let row = rows.next().map_err(|problem| bad(*problem, file))?;
+        let row = rows.next().map_err(|problem| bad(*problem))?;
         if let Some(record) = row {
             table::encode(record, &load.null, &mut chunk);
             sent += 1;
@@ -216,10 +215,7 @@ pub(super) async fn block(
         let message = format!("this block has {sent} rows, and the server stored {stored}");
         let problem =
             script.source.problem(range.start, message, "look for a trigger or rule on the table");
-        return Err(Stopped::By(Failure::Said(SeedError::Refused {
-            problem: Box::new(problem),
-            after: "nothing of this file was applied".to_owned(),
-        })));
+        return Err(bad(problem));
     }
     Ok(stored)
 }
@@ -267,22 +263,19 @@ fn server_problem(file: &File<'_>, refusal: Box<DbError>, place: Option<Place>) 
 }
 
 fn problem(file: &File<'_>, message: String, remedy: &str) -> Stopped {
-    let problem = SeedProblem {
+    bad(SeedProblem {
         path: file.unit.path.clone(),
         place: None,
         message,
         remedy: remedy.to_owned(),
-    };
-    Stopped::By(Failure::Said(SeedError::Refused {
-        problem: Box::new(problem),
-        after: "nothing of this file was applied".to_owned(),
-    }))
+    })
 }
 
-fn bad(problem: SeedProblem, _: &File<'_>) -> Stopped {
+/// Something wrong that lagoa itself has found while rows were on their way.
+fn bad(problem: SeedProblem) -> Stopped {
     Stopped::By(Failure::Said(SeedError::Refused {
         problem: Box::new(problem),
-        after: "nothing of this file was applied".to_owned(),
+        after: NOTHING_APPLIED.to_owned(),
     }))
 }
 

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::error::SeedProblem;
-use super::postgres_lexer::{Kind, Lexer, Token};
-use super::script::{self, InDoubt, Nature, Statement, WORDS, Words};
+use super::postgres_lexer::{Kind, Lexer};
+use super::postgres_scan::{Scan, copy_data, kept, nature, writes_inside};
+use super::script::{self, Nature, Statement, Words};
 use super::source::{self, Source};
 
 /// The comment that lets a file run statement by statement, outside a transaction.
@@ -38,10 +39,10 @@ pub(super) enum Part {
 impl Script {
     /// Where the statement starts that comes after so many completed ones of a range.
     pub(super) fn start_of(&self, statements: Range<usize>, completed: usize) -> usize {
-        let counted = self.statements[statements.clone()]
+        let mut counted = self.statements[statements.clone()]
             .iter()
             .filter(|statement| statement.nature != Nature::Skipped);
-        let failed = counted.clone().nth(completed).or_else(|| counted.last());
+        let failed = counted.clone().nth(completed).or_else(|| counted.next_back());
         failed.map_or(0, |statement| statement.range.start)
     }
 }
@@ -62,103 +63,6 @@ pub(super) fn parse(
     reader.unwrap_transaction();
     reader.check();
     (reader.script, reader.problems)
-}
-
-/// Where a dollar isn't a placeholder's: opening dollar quotes, and the data of COPY blocks.
-fn kept(text: &str) -> Vec<Range<usize>> {
-    let mut kept = Vec::new();
-    let mut lexer = Lexer::new(text, 0);
-    let mut scan = Scan::default();
-    while let Some(token) = lexer.next() {
-        if let Kind::Dollar(length) = token.kind {
-            kept.push(token.range.start..token.range.start + length);
-        }
-        if scan.ends_statement(text, &token) {
-            if scan.copies_from_stdin() {
-                let data = copy_data(text, token.range.end);
-                lexer.at = data.next;
-                kept.push(data.lines);
-            }
-            scan = Scan::default();
-        }
-    }
-    kept
-}
-
-/// The lines of a COPY block, and where the script goes on.
-struct CopyData {
-    lines: Range<usize>,
-    next: usize,
-    ended: bool,
-}
-
-fn copy_data(text: &str, from: usize) -> CopyData {
-    let start = text[from..].find('\n').map_or(text.len(), |newline| from + newline + 1);
-    let mut at = start;
-    for line in text[start..].split_inclusive('\n') {
-        if line.trim_end_matches('\n') == "\\." {
-            return CopyData { lines: start..at, next: at + line.len(), ended: true };
-        }
-        at += line.len();
-    }
-    CopyData { lines: start..text.len(), next: text.len(), ended: false }
-}
-
-/// What has been seen of the statement being read.
-#[derive(Default)]
-struct Scan {
-    start: Option<usize>,
-    end: usize,
-    words: Words,
-    parentheses: usize,
-    /// Open BEGIN … END and CASE … END of a body in SQL (`BEGIN ATOMIC`).
-    blocks: usize,
-}
-
-impl Scan {
-    /// Takes a token; true when it's the semicolon that ends the statement.
-    fn ends_statement(&mut self, text: &str, token: &Token) -> bool {
-        match token.kind {
-            Kind::Space | Kind::Comment => return false,
-            Kind::Semicolon if self.parentheses == 0 && self.blocks == 0 => return true,
-            Kind::Open => self.parentheses += 1,
-            Kind::Close => self.parentheses = self.parentheses.saturating_sub(1),
-            Kind::Word if self.parentheses == 0 => self.word(&text[token.range.clone()]),
-            _ => {}
-        }
-        self.start.get_or_insert(token.range.start);
-        self.end = token.range.end;
-        false
-    }
-
-    fn word(&mut self, word: &str) {
-        if self.creates_routine() {
-            if word.eq_ignore_ascii_case("begin")
-                || (self.blocks > 0 && word.eq_ignore_ascii_case("case"))
-            {
-                self.blocks += 1;
-            } else if word.eq_ignore_ascii_case("end") {
-                self.blocks = self.blocks.saturating_sub(1);
-            }
-        }
-        if self.words.len() < WORDS {
-            self.words.push(word.to_lowercase());
-        }
-    }
-
-    fn creates_routine(&self) -> bool {
-        let words: Vec<&str> = self.words.iter().map(String::as_str).take(4).collect();
-        matches!(
-            words[..],
-            ["create", "function" | "procedure", ..]
-                | ["create", "or", "replace", "function" | "procedure"]
-        )
-    }
-
-    fn copies_from_stdin(&self) -> bool {
-        self.words.first().is_some_and(|word| word == "copy")
-            && self.words.windows(2).any(|pair| pair[0] == "from" && pair[1] == "stdin")
-    }
 }
 
 struct Reader {
@@ -333,34 +237,6 @@ fn opens(statement: &Statement) -> bool {
 
 fn closes(statement: &Statement) -> bool {
     matches!(statement.class.as_str(), "commit" | "end")
-}
-
-fn nature(words: &Words) -> Nature {
-    let word = |index: usize| words.get(index).map_or("", String::as_str);
-    let concurrently = words.iter().take(4).any(|word| word == "concurrently");
-    match (word(0), word(1)) {
-        ("set" | "reset", _) => Nature::Session,
-        ("vacuum", _) | ("alter", "system") | ("reindex", "database" | "system") => {
-            Nature::Journaled(InDoubt::Again)
-        }
-        ("reindex", _) if concurrently => Nature::Journaled(InDoubt::Again),
-        ("cluster", "") => Nature::Journaled(InDoubt::Again),
-        ("create" | "drop", "database" | "tablespace" | "subscription") => {
-            Nature::Journaled(InDoubt::Ask)
-        }
-        // An interrupted build leaves an invalid index under the name: only a person can tell.
-        ("create" | "drop", _) if concurrently => Nature::Journaled(InDoubt::Ask),
-        _ => Nature::Plain,
-    }
-}
-
-/// Whether a WITH statement deletes or updates in one of its parts.
-fn writes_inside(text: &str) -> bool {
-    Lexer::new(text, 0).any(|token| {
-        let word = &text[token.range];
-        token.kind == Kind::Word
-            && (word.eq_ignore_ascii_case("delete") || word.eq_ignore_ascii_case("update"))
-    })
 }
 
 #[cfg(test)]

@@ -259,8 +259,12 @@ mod tests {
 
     #[test]
     fn a_kept_range_is_left_alone() {
-        let (source, problems) =
-            fill("a.sql", "$t${x}$t$ ${x}".into(), &with(&[("x", "1")]), &[0..3]);
+        let (source, problems) = fill(
+            "a.sql",
+            "$t${x}$t$ ${x}".into(),
+            &with(&[("x", "1")]),
+            std::slice::from_ref(&(0..3)),
+        );
         assert!(problems.is_empty());
         assert_eq!(source.text, "$t${x}$t$ 1");
     }

@@ -333,16 +333,35 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::fs;
+    use std::path::PathBuf;
 
     fn load() -> Load {
         Load::into("t")
     }
 
-    fn check(name: &str, bytes: &[u8], load: &Load) -> Result<Table, Vec<SeedProblem>> {
-        let root = std::env::temp_dir().join(format!("lagoa-table-{}", std::process::id()));
-        fs::create_dir_all(&root).unwrap();
-        fs::write(root.join(name), bytes).unwrap();
-        examine(&root, name, load)
+    /// A folder that goes away with the test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn with(bytes: &[u8]) -> Self {
+            static COUNT: AtomicUsize = AtomicUsize::new(0);
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("lagoa-table-{}-{number}", std::process::id());
+            let root = std::env::temp_dir().join(name);
+            fs::create_dir_all(&root).unwrap();
+            fs::write(root.join("a.csv"), bytes).unwrap();
+            Self(root)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn check(bytes: &[u8], load: &Load) -> Result<Table, Vec<SeedProblem>> {
+        examine(&Folder::with(bytes).0, "a.csv", load)
     }
 
     fn lines(result: Result<Table, Vec<SeedProblem>>) -> Vec<usize> {
@@ -355,46 +374,40 @@ mod tests {
 
     #[test]
     fn counts_rows_and_columns() {
-        let table =
-            check("a.csv", b"\xef\xbb\xbfid,name\r\n1,\"a,\nb\"\r\n2,\r\n", &load()).unwrap();
+        let table = check(b"\xef\xbb\xbfid,name\r\n1,\"a,\nb\"\r\n2,\r\n", &load()).unwrap();
         assert_eq!((table.rows, table.width), (2, 2));
         assert_eq!(table.columns.unwrap(), ["id", "name"]);
     }
 
     #[test]
     fn every_bad_row_is_named() {
-        let result = check("b.csv", b"id,name\n1\n2,b,c\n3,\xff\n\"4\n\",x\n5\n", &load());
+        let result = check(b"id,name\n1\n2,b,c\n3,\xff\n\"4\n\",x\n5\n", &load());
         assert_eq!(lines(result), [2, 3, 4, 7]);
     }
 
     #[test]
     fn an_open_quote_is_named_by_its_line() {
-        let result = check("c.csv", b"id,name\n1,a\n2,\"b\n3,c\n", &load());
+        let result = check(b"id,name\n1,a\n2,\"b\n3,c\n", &load());
         assert_eq!(lines(result), [3]);
-        assert!(check("c2.csv", b"id,name\n1,a\n2,\"b\"", &load()).is_ok());
+        assert!(check(b"id,name\n1,a\n2,\"b\"", &load()).is_ok());
     }
 
     #[test]
     fn header_and_columns_must_agree() {
         let mut load = load();
         load.columns = Some(vec!["id".into(), "title".into()]);
-        let problems = check("d.csv", b"id,name\n1,a\n", &load).unwrap_err();
+        let problems = check(b"id,name\n1,a\n", &load).unwrap_err();
         assert!(
             problems[0].message.contains("the header is id, name, but the stack says id, title")
         );
         load.mode = Mode::Upsert { key: vec!["no".into()] };
-        assert!(
-            check("d.csv", b"id,title\n1,a\n", &load).unwrap_err()[0]
-                .message
-                .contains("key column no")
-        );
+        assert!(check(b"id,title\n1,a\n", &load).unwrap_err()[0].message.contains("key column no"));
     }
 
     #[test]
     fn rows_are_found_again_by_number() {
-        check("e.csv", b"id\n1\n\"2\n\"\n3\n", &load()).unwrap();
-        let root = std::env::temp_dir().join(format!("lagoa-table-{}", std::process::id()));
-        assert_eq!(place_of(&root, "e.csv", &load(), 3).unwrap().line, 5);
+        let folder = Folder::with(b"id\n1\n\"2\n\"\n3\n");
+        assert_eq!(place_of(&folder.0, "a.csv", &load(), 3).unwrap().line, 5);
     }
 
     #[test]
@@ -407,7 +420,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(prop_oneof![Just(b'"'), Just(b','), Just(b'\n'), Just(b'\r'), Just(b'a'), any::<u8>()], 0..80)) {
-            let _ = check("p.csv", &bytes, &load());
+            let _ = check(&bytes, &load());
         }
     }
 }

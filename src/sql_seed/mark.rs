@@ -15,7 +15,7 @@ use crate::kind::{Found, Wanted};
 use crate::seed::{Rule, Standing, Unit};
 
 /// A tag's value has room for this many files; more are told apart only as a whole.
-const FILES: usize = 17;
+const FILES: usize = 16;
 
 /// Digest of each file by path, or of all of them together when there are too many for a tag.
 pub(super) fn digests(units: &[Rc<Unit>]) -> BTreeMap<String, String> {
@@ -43,7 +43,7 @@ fn hash(text: &str, length: usize) -> String {
 }
 
 /// The mark's text: `2026-11-02T10:00:00Z 1f2a=09f3ab12 …`, each file by four digits of its
-/// path's hash, which are enough to tell seventeen apart.
+/// path's hash, which are enough to tell sixteen apart.
 pub(super) fn text(at: Timestamp, digests: &BTreeMap<String, String>) -> String {
     let files = digests.iter().map(|(path, digest)| format!("{}={digest}", hash(path, 4)));
     let files: Vec<String> = files.collect();

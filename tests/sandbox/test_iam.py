@@ -69,6 +69,24 @@ class Iam(SandboxTest):
         ):
             self.assertRefused(refused, call, PolicyName="p", PolicyDocument="{}", **request)
 
+    def test_boundaries_must_exist(self):
+        none = f"arn:aws:iam::{ACCOUNT}:policy/none"
+        for call, request in (
+            (self.iam.create_role, {"RoleName": "r", "AssumeRolePolicyDocument": TRUST}),
+            (self.iam.create_user, {"UserName": "u"}),
+        ):
+            self.assertRefused("NoSuchEntity", call, PermissionsBoundary=none, **request)
+        self.role()
+        self.iam.create_user(UserName="ana")
+        arn = self.policy()
+        self.iam.put_user_permissions_boundary(UserName="ana", PermissionsBoundary=arn)
+        user = self.iam.get_user(UserName="ana")["User"]
+        self.assertEqual(user["PermissionsBoundary"]["PermissionsBoundaryArn"], arn)
+        self.assertRefused("DeleteConflict", self.iam.delete_policy, PolicyArn=arn)
+        self.iam.delete_user_permissions_boundary(UserName="ana")
+        self.assertNotIn("PermissionsBoundary", self.iam.get_user(UserName="ana")["User"])
+        self.iam.delete_policy(PolicyArn=arn)
+
     def test_a_role_may_be_named_once_it_exists(self):
         arn = self.role()["Arn"]
         document = TRUST.replace("Service", "AWS").replace("dms.amazonaws.com", arn)

@@ -145,6 +145,7 @@ class Life(Rds):
             (value, {"Engine": "posgres"}),
             (value, {"DBInstanceClass": "db.t3.tiny"}),
             (value, {"VpcSecurityGroupIds": ["sg-0123456789abcdef0"]}),
+            (combination, {"StorageType": "gp3", "Iops": 4000}),
             (combination, {"EngineVersion": "99.9"}),
             (combination, {"EngineVersion": "15.99"}),
             (combination, {"ManageMasterUserPassword": True}),
@@ -242,6 +243,15 @@ class Modify(Rds):
         self.assertEqual(instance["MaxAllocatedStorage"], 200)
         self.assertEqual(instance["EnabledCloudwatchLogsExports"], ["postgresql"])
         self.assertEqual(instance["PendingModifiedValues"], {})
+
+    def test_storage_gets_the_speed_of_its_type(self):
+        self.modify(StorageType="gp2", ApplyImmediately=True)
+        instance = self.available()
+        self.assertEqual(instance["StorageType"], "gp2")
+        self.assertNotIn("StorageThroughput", instance)
+        self.modify(StorageType="gp3", ApplyImmediately=True)
+        instance = self.available()
+        self.assertEqual((instance["Iops"], instance["StorageThroughput"]), (3000, 125))
 
     def test_versions_go_up(self):
         self.assertRefused("InvalidParameterCombination", self.modify, EngineVersion="14")

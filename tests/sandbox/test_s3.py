@@ -1,5 +1,7 @@
 """S3 buckets as AWS makes, guards and deletes them."""
 
+import json
+
 from support import SandboxTest, client
 
 
@@ -79,6 +81,23 @@ class S3(SandboxTest):
         )
         self.s3.delete_bucket(Bucket="lake")
         self.assertRefused("404", self.s3.head_bucket, Bucket="lake")
+
+    def test_a_policy_is_kept_but_not_enforced(self):
+        self.s3.create_bucket(Bucket="lake")
+        statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.s3.put_bucket_policy(Bucket="lake", Policy=policy)
+        self.s3.put_object(Bucket="lake", Key="k", Body=b"")
+        self.assertEqual(self.s3.get_bucket_policy(Bucket="lake")["Policy"], policy)
+
+    def test_notifications_to_eventbridge_are_given_back(self):
+        self.s3.create_bucket(Bucket="lake")
+        get = self.s3.get_bucket_notification_configuration
+        self.assertNotIn("EventBridgeConfiguration", get(Bucket="lake"))
+        self.s3.put_bucket_notification_configuration(
+            Bucket="lake", NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        self.assertEqual(get(Bucket="lake")["EventBridgeConfiguration"], {})
 
     def test_access_lists_are_refused(self):
         self.s3.create_bucket(Bucket="lake")

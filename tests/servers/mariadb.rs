@@ -7,7 +7,10 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use secrecy::ExposeSecret;
 
-use super::{PASSWORD, Server, USER, certificates, directory, free_port, give, keep, program, succeed, unprivileged, until};
+use super::{
+    PASSWORD, Server, USER, certificates, directory, free_port, give, keep, program, succeed,
+    unprivileged, until,
+};
 
 /// Starts a server that speaks TLS and knows the user.
 pub fn start() -> Server {
@@ -17,10 +20,14 @@ pub fn start() -> Server {
     let places = ["/usr/sbin", "/usr/libexec", "/usr/local/bin"];
     let mut command = unprivileged(&program("mariadb-install-db", &places, "mariadb-server-core"));
     command.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]);
-    command.arg(format!("--datadir={}", data.display())).arg(format!("--tmpdir={}", root.display()));
+    command
+        .arg(format!("--datadir={}", data.display()))
+        .arg(format!("--tmpdir={}", root.display()));
     succeed(&mut command);
     let init = root.join("init.sql");
-    let user = format!("CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\nGRANT ALL ON *.* TO '{USER}'@'%' WITH GRANT OPTION;\n");
+    let user = format!(
+        "CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\nGRANT ALL ON *.* TO '{USER}'@'%' WITH GRANT OPTION;\n"
+    );
     fs::write(&init, user).unwrap();
     give(&init);
     let port = free_port();
@@ -45,7 +52,9 @@ pub fn start() -> Server {
     }
     let server = Server { _keeper: keep(&command, &root, "KILL"), root, port };
     until("MariaDB answers", || {
-        fs::read_to_string(server.root.join("log")).unwrap_or_default().contains("ready for connections")
+        fs::read_to_string(server.root.join("log"))
+            .unwrap_or_default()
+            .contains("ready for connections")
     });
     server
 }

@@ -24,15 +24,20 @@ impl Drop for Proxy {
 impl Proxy {
     /// A proxy that lets `bytes` pass, then cuts the connection, and from then on lets all pass.
     pub async fn start(server: u16, bytes: i64) -> Self {
-        Self::accept(server, bytes, None).await
+        Self::accept(server, bytes, None, Duration::ZERO).await
     }
 
     /// A proxy that cuts the connection once, when a certain text goes to the server.
     pub async fn losing(server: u16, text: &'static [u8], loses: Loses) -> Self {
-        Self::accept(server, i64::MAX, Some((text, loses))).await
+        Self::accept(server, i64::MAX, Some((text, loses)), Duration::ZERO).await
     }
 
-    async fn accept(server: u16, bytes: i64, trap: Option<Trap>) -> Self {
+    /// A proxy as far away as another continent.
+    pub async fn far(server: u16, delay: Duration) -> Self {
+        Self::accept(server, i64::MAX, None, delay).await
+    }
+
+    async fn accept(server: u16, bytes: i64, trap: Option<Trap>, delay: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let left = Arc::new(AtomicI64::new(bytes));
@@ -42,7 +47,7 @@ impl Proxy {
                 let _ = near.set_nodelay(true);
                 if let Ok(far) = TcpStream::connect(("127.0.0.1", server)).await {
                     let _ = far.set_nodelay(true);
-                    tokio::spawn(forward(near, far, shared.clone(), trap));
+                    tokio::spawn(forward(near, far, shared.clone(), trap, delay));
                 }
             }
         });
@@ -71,9 +76,10 @@ async fn forward(
     mut far: TcpStream,
     left: Arc<AtomicI64>,
     trap: Option<Trap>,
+    delay: Duration,
 ) {
     let before = left.load(Ordering::SeqCst) > 0;
-    let (mut up, mut down) = (vec![0; 4096], vec![0; 4096]);
+    let (mut up, mut down) = (vec![0; 65536], vec![0; 65536]);
     loop {
         let (read, upwards) = tokio::select! {
             read = near.read(&mut up) => (read, true),
@@ -90,6 +96,7 @@ async fn forward(
             }
             break;
         }
+        tokio::time::sleep(delay).await;
         let passed = if before {
             let still = left.fetch_sub(read as i64, Ordering::SeqCst);
             usize::try_from(still).unwrap_or(0).min(read)

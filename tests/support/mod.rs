@@ -2,8 +2,10 @@
 //! of plain values, and lagoa as its user runs it.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use lagoa::document::{Node, Yaml};
 use serde_json::{Map, Value, json};
@@ -17,7 +19,8 @@ pub struct Site {
 impl Site {
     /// A fresh folder and a sandbox of its own, named after the test.
     pub fn new(test: &str) -> Self {
-        let base = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+        let base =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
         // Databases run as another user, so their home must be reachable for anyone.
         let home = std::env::temp_dir().join(format!("lagoa-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&base).expect("make the test's folder");
@@ -29,7 +32,8 @@ impl Site {
     /// Writes a file below the folder.
     pub fn write(&self, path: &str, text: &str) {
         let path = self.folder.join(path);
-        std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("make a folder");
+        std::fs::create_dir_all(path.parent().expect("a file has a folder"))
+            .expect("make a folder");
         std::fs::write(path, text).expect("write a file");
     }
 
@@ -52,7 +56,7 @@ impl Site {
             .current_dir(&self.folder)
             .env("LAGOA_SANDBOX_HOME", &self.home)
             .env_remove("AWS_PROFILE")
-            .stdin(std::process::Stdio::null());
+            .stdin(Stdio::null());
         command
     }
 
@@ -74,11 +78,70 @@ impl Site {
         self.stack_command("plan", &["--json"]).success().json()
     }
 
+    /// Runs lagoa, and tells what it cost.
+    pub fn measure(&self, arguments: &[&str]) -> Cost {
+        self.post("/_lagoa/requests/reset");
+        let child = self.command(arguments).stdout(Stdio::null()).spawn().expect("run lagoa");
+        let (status, usage) = wait(child.id());
+        assert_eq!(status, 0, "lagoa {}", arguments.join(" "));
+        let counts = self.get("/_lagoa/requests");
+        let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+        Cost {
+            requests: counts["total"].as_u64().expect("the sandbox counts requests"),
+            by_operation: counts["operations"].clone(),
+            cpu_seconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+            peak_mb: usage.ru_maxrss as f64 / 1024.0,
+        }
+    }
+
+    /// Asks the sandbox itself.
+    pub fn get(&self, path: &str) -> Value {
+        let reply = self.http("GET", path);
+        serde_json::from_str(&reply).unwrap_or_else(|error| panic!("GET {path}: {error}: {reply}"))
+    }
+
+    /// Tells the sandbox itself.
+    pub fn post(&self, path: &str) {
+        self.http("POST", path);
+    }
+
+    fn http(&self, method: &str, path: &str) -> String {
+        let endpoint = self.endpoint();
+        let address = endpoint.strip_prefix("http://").expect("the sandbox speaks plain HTTP");
+        let mut stream = TcpStream::connect(address).expect("connect to the sandbox");
+        let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("ask the sandbox");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).expect("read the sandbox's answer");
+        reply.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("an HTTP reply")
+    }
+
     /// The endpoint of the sandbox.
     pub fn endpoint(&self) -> String {
         let status = self.run(&["sandbox", "status", "--json"]).success().json();
         status["endpoint"].as_str().expect("status tells the endpoint").to_owned()
     }
+}
+
+/// What a run of lagoa cost.
+pub struct Cost {
+    pub requests: u64,
+    pub by_operation: Value,
+    pub cpu_seconds: f64,
+    pub peak_mb: f64,
+}
+
+/// Waits for a child as `wait` does, and tells what it used.
+fn wait(pid: u32) -> (i32, libc::rusage) {
+    let mut status = 0;
+    // SAFETY: an all-zero rusage is a valid one, and wait4 writes to the two places it is given.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        let pid = i32::try_from(pid).expect("a pid fits");
+        assert_eq!(libc::wait4(pid, &raw mut status, 0, &raw mut usage), pid, "wait for lagoa");
+        usage
+    };
+    (libc::WEXITSTATUS(status), usage)
 }
 
 impl Drop for Site {
@@ -149,7 +212,13 @@ pub fn changed(plan: &Value) -> Vec<String> {
 pub fn actions(plan: &Value) -> Vec<String> {
     let resources = plan["resources"].as_array().into_iter().flatten();
     let mut all: Vec<String> = resources
-        .map(|r| format!("{} {}", r["action"].as_str().unwrap_or_default(), r["key"].as_str().unwrap_or_default()))
+        .map(|r| {
+            format!(
+                "{} {}",
+                r["action"].as_str().unwrap_or_default(),
+                r["key"].as_str().unwrap_or_default()
+            )
+        })
         .collect();
     all.sort();
     all
@@ -169,8 +238,8 @@ fn value(node: &Node) -> Value {
         }
         Yaml::Scalar(scalar) => scalar.text.clone().into(),
         Yaml::Sequence(items) => items.iter().map(value).collect(),
-        Yaml::Mapping(entries) => {
-            Value::Object(entries.iter().map(|(key, node)| (key.text.clone(), value(node))).collect())
-        }
+        Yaml::Mapping(entries) => Value::Object(
+            entries.iter().map(|(key, node)| (key.text.clone(), value(node))).collect(),
+        ),
     }
 }

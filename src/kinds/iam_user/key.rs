@@ -96,13 +96,23 @@ async fn never_used(id: &str, cx: &Cx<'_>) -> Result<bool, Error> {
 
 async fn make(cx: &Cx<'_>) -> Result<(String, SecretString), Error> {
     let reply = cx.iam.create_access_key().user_name(cx.name).send().await;
-    let key = reply.map_err(iam::settling)?.access_key;
+    let key = reply.map_err(|error| unmade(iam::settling(error)))?.access_key;
     let key = key.ok_or_else(|| Error::internal("no access key was made"))?;
     let value = json!({
         "access_key_id": key.access_key_id(),
         "secret_access_key": key.secret_access_key(),
     });
     Ok((key.access_key_id().to_owned(), SecretString::from(value.to_string())))
+}
+
+fn unmade(error: Error) -> Error {
+    if error.code != "LimitExceeded" {
+        return error;
+    }
+    error.hint(
+        "a user has at most two access keys, and lagoa deletes none that was used and isn't its \
+         own: delete one of them",
+    )
 }
 
 fn stored_id(value: &SecretString) -> Option<String> {

@@ -122,10 +122,11 @@ pub async fn store(
 }
 
 /// Deletes the secret if it is this user's, and at once: what is in it opens nothing any more, and
-/// a recovery window would only keep its name from being used again.
+/// a recovery window would only keep its name from being used again. One that is on its way out
+/// already is left to go.
 pub async fn destroy(name: &str, user: &Tags, cx: &Cx<'_>) -> Result<(), Error> {
     match describe(cx, name).await? {
-        Some(secret) if secret.is_of(user) => {
+        Some(secret) if secret.is_of(user) && !secret.deleted => {
             let call = cx.secrets.delete_secret().secret_id(name);
             gone_is_fine(call.force_delete_without_recovery(true).send().await)
         }

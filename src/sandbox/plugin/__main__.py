@@ -8,7 +8,7 @@ import threading
 import time
 
 # Away from the terminal that started us, so that its Ctrl-C is not for us.
-if os.getsid(0) != os.getpid() and os.getpgrp() != os.getpid():
+if os.getpgrp() != os.getpid():
     os.setsid()
 
 # AWS's own policies can be attached; a browser's pages may not talk to the sandbox.
@@ -18,6 +18,7 @@ os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
 os.environ["MOTO_ACCOUNT_ID"] = "123456789012"
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
+from . import quick_start  # noqa: E402, F401, I001  (comes first)
 from . import databases, settings  # noqa: E402
 from .app import serve  # noqa: E402
 from .warm_up import load_models, warm_up  # noqa: E402

@@ -95,7 +95,7 @@ def authorize_security_group_egress(_original, self):
 
 def _paged(self, result, key):
     token = self._get_param("NextToken")
-    shown, token = page(result._result[key], token, self._get_param("MaxResults"), default=1000)
+    shown, token = page(result.result[key], token, self._get_param("MaxResults"), default=1000)
     return ActionResult({key: shown, "NextToken": token})
 
 

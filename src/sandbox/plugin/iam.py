@@ -138,7 +138,7 @@ def delete_group(original, self, group_name):
     return original(self, group_name)
 
 
-# --- users' boundaries ----------------------------------------------------------------
+# --- boundaries ----------------------------------------------------------------------
 
 
 def _boundary(user):
@@ -147,10 +147,12 @@ def _boundary(user):
     return kind if arn else None
 
 
-def _set_boundary(backend, user, arn):
-    if arn and arn not in backend.managed_policies:
+def _check_boundary(self):
+    """A boundary is a policy that exists."""
+    arn = self._get_param("PermissionsBoundary")
+    if arn and arn not in self.backend.managed_policies:
         raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
-    user.permissions_boundary_arn = arn
+    return arn
 
 
 User.permissions_boundary_arn = None
@@ -160,11 +162,9 @@ User.permissions_boundary = property(_boundary)
 @replaces(IamResponse)
 def create_user(original, self):
     """moto ignores the boundary."""
-    arn = self._get_param("PermissionsBoundary")
-    if arn and arn not in self.backend.managed_policies:
-        raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
+    arn = _check_boundary(self)
     result = original(self)
-    _set_boundary(self.backend, result._result["User"], arn)
+    result.result["User"].permissions_boundary_arn = arn
     return result
 
 
@@ -172,15 +172,29 @@ def create_user(original, self):
 def put_user_permissions_boundary(_original, self):
     """moto has none for users."""
     user = self.backend.get_user(self._get_param("UserName"))
-    _set_boundary(self.backend, user, self._get_param("PermissionsBoundary"))
+    user.permissions_boundary_arn = _check_boundary(self)
     return EmptyResult()
 
 
 @replaces(IamResponse)
 def delete_user_permissions_boundary(_original, self):
     """moto has none for users."""
-    _set_boundary(self.backend, self.backend.get_user(self._get_param("UserName")), None)
+    self.backend.get_user(self._get_param("UserName")).permissions_boundary_arn = None
     return EmptyResult()
+
+
+def _with_checked_boundary(name):
+    original = getattr(IamResponse, name)
+
+    def checked(self):
+        _check_boundary(self)
+        return original(self)
+
+    setattr(IamResponse, name, checked)
+
+
+for _name in ("create_role", "put_role_permissions_boundary"):
+    _with_checked_boundary(_name)
 
 
 # --- reading --------------------------------------------------------------------------

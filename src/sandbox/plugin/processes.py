@@ -102,14 +102,21 @@ def kill_leftover(pid_file, directory):
         pid = int(pid_file.read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return
-    shown = subprocess.run(
-        ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True
-    )
-    if str(directory) in shown.stdout:
+    if str(directory) in _command_of(pid):
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+
+def _command_of(pid):
+    if sys.platform == "linux":
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            return ""
+    shown = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+    return subprocess.run(shown, capture_output=True, text=True).stdout
 
 
 def reachable(path):

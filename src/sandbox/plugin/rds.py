@@ -180,6 +180,7 @@ def _apply_pending(instance):
         if shown in pending:
             setattr(instance, name, pending[shown])
     instance._max_allocated_storage = max(limit, instance.allocated_storage)
+    rds_fields.settle_storage(instance)
 
 
 def _set_log_exports(instance, request):
@@ -234,7 +235,10 @@ def delete_db_instance(
 
 
 def _endpoint(self):
-    """Where the real server is; nothing as long as the instance is being created."""
+    """Where the real server is; nothing as long as the instance is being created.
+
+    The port that was asked for stays in DbInstancePort, so that a plan sees no difference.
+    """
     if self.status in ("creating", "failed"):
         return None
     database = getattr(self, "database", None)
@@ -283,7 +287,7 @@ def describe_db_snapshots(original, self):
     result = original(self)
     request = self.params
     snapshots, marker = page(
-        result._result["DBSnapshots"], request.get("Marker"), request.get("MaxRecords")
+        result.result["DBSnapshots"], request.get("Marker"), request.get("MaxRecords")
     )
     return ActionResult({"DBSnapshots": snapshots, "Marker": marker})
 

@@ -71,6 +71,14 @@ def _fill_in_storage(request):
         request.setdefault("storage_throughput", 125)
 
 
+def settle_storage(instance):
+    """After a change of its type, storage has the speed that belongs to the type."""
+    if instance.storage_type == "gp3" and not instance.iops:
+        instance.iops, instance.storage_throughput = 3000, 125
+    elif instance.storage_type in ("gp2", "standard"):
+        instance.iops = instance.storage_throughput = None
+
+
 def _default_key(backend, service):
     return f"arn:aws:kms:{backend.region_name}:{backend.account_id}:key/{_key_id(service)}"
 

@@ -92,7 +92,13 @@ def _check_storage(request):
     if asked is not None and not 5 <= int(asked) <= 65536:
         raise invalid_value(
             f"Invalid storage size for engine name {request['engine']} and storage type "
-            f"{request.get('storage_type', 'gp2')}: {asked}"
+            f"{request.get('storage_type', 'gp3')}: {asked}"
+        )
+    tuned = request.get("iops") or request.get("storage_throughput")
+    if request.get("storage_type") == "gp3" and tuned and int(asked or 400) < 400:
+        raise invalid_combination(
+            "You can't specify IOPS or storage throughput for engine "
+            f"{request['engine']} and a storage size less than 400."
         )
 
 

@@ -114,17 +114,18 @@ def get_bucket_versioning(_original, self):
 @replaces(S3Response)
 def get_bucket_notification(original, self):
     """An empty configuration has the right root too, and EventBridge comes back."""
+    root = "NotificationConfiguration"
     configuration = self.backend.get_bucket_notification_configuration(self.bucket_name)
-    bus = "" if configuration is None or configuration.event_bridge is None else "<EventBridgeConfiguration/>"
-    body = ""
+    inner = ""
     if configuration:
         answer = original(self)
         text = answer[2] if isinstance(answer, tuple) else answer
         text = text.decode() if isinstance(text, bytes) else text
-        match = re.search(r"<NotificationConfiguration[^>]*>(.*)</NotificationConfiguration>", text, re.S)
-        body = match.group(1) if match else ""
-    return 200, {}, f"<NotificationConfiguration {S3_NAMESPACE}>{body}{bus}</NotificationConfiguration>"
-
+        found = re.search(rf"<{root}[^>]*>(.*)</{root}>", text, re.DOTALL)
+        inner = found.group(1) if found else ""
+        if configuration.event_bridge is not None:
+            inner += "<EventBridgeConfiguration/>"
+    return 200, {}, f"<{root} {S3_NAMESPACE}>{inner}</{root}>"
 
 
 @replaces(FakeBucket)
