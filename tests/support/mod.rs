@@ -14,6 +14,8 @@ use serde_json::{Map, Value, json};
 pub struct Site {
     pub folder: PathBuf,
     home: PathBuf,
+    /// Stops the sandbox when it goes.
+    keeper: bool,
 }
 
 impl Site {
@@ -24,9 +26,16 @@ impl Site {
         // Databases run as another user, so their home must be reachable for anyone.
         let home = std::env::temp_dir().join(format!("lagoa-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&base).expect("make the test's folder");
-        let site = Self { folder: base, home };
+        let site = Self { folder: base, home, keeper: true };
         site.run(&["sandbox", "start"]).success();
         site
+    }
+
+    /// Another folder that works with the same sandbox, as a checkout on another machine would.
+    pub fn elsewhere(&self, name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("make a folder");
+        Self { folder, home: self.home.clone(), keeper: false }
     }
 
     /// Writes a file below the folder.
@@ -146,6 +155,9 @@ fn wait(pid: u32) -> (i32, libc::rusage) {
 
 impl Drop for Site {
     fn drop(&mut self) {
+        if !self.keeper {
+            return;
+        }
         let _ = self.command(&["sandbox", "stop"]).output();
         let _ = std::fs::remove_dir_all(&self.home);
     }
