@@ -19,17 +19,19 @@ use crate::stack::Inputs;
 /// What every command takes.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// When to use colours
+    /// When to use colours: auto, always or never; NO_COLOR in the environment turns auto off
     #[arg(
         long,
         global = true,
         value_name = "WHEN",
         default_value = "auto",
-        hide_default_value = true
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = "Everywhere"
     )]
     pub color: When,
     /// Show what lagoa does on standard error; twice for every call to AWS
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Everywhere")]
     pub verbose: u8,
 }
 
