@@ -21,13 +21,24 @@ pub struct Site {
 impl Site {
     /// A fresh folder and a sandbox of its own, named after the test.
     pub fn new(test: &str) -> Self {
+        Self::with(test, &[])
+    }
+
+    /// One whose databases come and go at once.
+    pub fn quick(test: &str) -> Self {
+        Self::with(test, &[("LAGOA_SANDBOX_RDS_DELAY", "0.05")])
+    }
+
+    fn with(test: &str, settings: &[(&str, &str)]) -> Self {
         let base =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
         // Databases run as another user, so their home must be reachable for anyone.
         let home = std::env::temp_dir().join(format!("lagoa-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&base).expect("make the test's folder");
         let site = Self { folder: base, home, keeper: true };
-        site.run(&["sandbox", "start"]).success();
+        let mut start = site.command(&["sandbox", "start"]);
+        let output = start.envs(settings.iter().copied()).output().expect("run lagoa");
+        Ran { arguments: "sandbox start".to_owned(), output }.success();
         site
     }
 
@@ -67,6 +78,12 @@ impl Site {
             .env_remove("AWS_PROFILE")
             .stdin(Stdio::null());
         command
+    }
+
+    /// Makes a command talk to this endpoint as if it were AWS.
+    pub fn aws(&self, command: &mut Command, endpoint: &str) {
+        command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_ACCESS_KEY_ID", "test");
+        command.env("AWS_SECRET_ACCESS_KEY", "test").env("AWS_EC2_METADATA_DISABLED", "true");
     }
 
     /// Runs lagoa.
