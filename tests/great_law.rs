@@ -14,8 +14,9 @@ use support::{Site, actions, changed, yaml};
 
 /// What is changed of a kind's example, from `great_law/KIND.yaml`: `change` is a list of steps, each
 /// with the fields that get another value (null takes one out); `.files` in a step writes files,
-/// `.shows` lists further paths that the plan may show. `exempt` names the fields that can't be
-/// tried here, each with the reason. `files` are written beforehand.
+/// `.shows` lists the paths that the plan may show instead of the fields or beside them, `.quiet`
+/// says that the plan stays empty, as what is taken out stays as AWS has it. `exempt` names the
+/// fields that can't be tried here, each with the reason. `files` are written beforehand.
 fn changes(kind: &dyn AnyKind) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/great_law");
     let path = folder.join(format!("{}.yaml", kind.facts().name));
@@ -99,17 +100,9 @@ fn law(kind: &dyn AnyKind, site: &Site) {
         }
         site.stack(&stack, &resources);
         let plan = site.plan();
-        let paths = changed(&plan);
-        let fields: Vec<&str> = change.keys().map(|field| field.trim_start_matches('.')).collect();
-        assert!(!paths.is_empty(), "{name}: the plan doesn't show the change of {fields:?}");
-        let expected = change.get(".shows").and_then(Value::as_array);
-        for path in &paths {
-            let shown = fields.iter().any(|field| path.starts_with(&format!("{subject}: {field}")));
-            let also = expected.is_some_and(|more| {
-                more.iter()
-                    .any(|one| path == &format!("{subject}: {}", one.as_str().unwrap_or_default()))
-            });
-            assert!(shown || also, "{name}: {fields:?} changed, but the plan shows {paths:?}");
+        let fields = shows_exactly(&plan, &subject, change);
+        if change.get(".quiet") == Some(&Value::Bool(true)) {
+            continue;
         }
         site.stack_command("apply", &["--yes"]).success();
         settled(site, name, &format!("after {fields:?} changed"));
@@ -131,6 +124,36 @@ fn law(kind: &dyn AnyKind, site: &Site) {
     site.stack_command("destroy", &["--yes"]).success();
     let left = site.stack_command("destroy", &["--yes", "--json"]).success().json();
     assert_eq!(actions(&left["plan"]), Vec::<String>::new(), "{name}: left after destroy");
+}
+
+/// Every field that was changed and no other; gives the fields.
+fn shows_exactly<'a>(plan: &Value, subject: &str, change: &'a Map<String, Value>) -> Vec<&'a str> {
+    let paths = changed(plan);
+    let fields: Vec<&str> =
+        change.keys().map(String::as_str).filter(|field| !field.starts_with('.')).collect();
+    if change.get(".quiet") == Some(&Value::Bool(true)) {
+        assert!(actions(plan).is_empty(), "{subject}: without {fields:?} the plan shows {paths:?}");
+        return fields;
+    }
+    let of = |path: &String, field: &str| {
+        let rest = path.strip_prefix(&format!("{subject}: {field}"));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let more = change.get(".shows").and_then(Value::as_array);
+    let more: Vec<&str> = more.into_iter().flatten().filter_map(Value::as_str).collect();
+    for path in &paths {
+        let shown = fields.iter().chain(&more).any(|field| of(path, field));
+        assert!(shown, "{subject}: {fields:?} changed, but the plan shows {paths:?}");
+    }
+    for field in fields.iter().filter(|_| more.is_empty()) {
+        let shown = paths.iter().any(|path| of(path, field));
+        assert!(shown, "{subject}: {field} changed, but the plan shows {paths:?}");
+    }
+    for field in more {
+        let shown = paths.iter().any(|path| of(path, field));
+        assert!(shown, "{subject}: {fields:?} changed, but the plan shows only {paths:?}");
+    }
+    fields
 }
 
 #[track_caller]

@@ -149,6 +149,10 @@ impl<'a> Shaper<'a> {
         if let Some(refers) = schema.get("x-refers")
             && let Some(scalar) = node.scalar()
         {
+            let mut words = schema["x-words"].as_array().into_iter().flatten();
+            if words.any(|word| *word == scalar.text) {
+                return Some(scalar.text.clone().into());
+            }
             return self.refer(refers, &scalar.text.clone(), place);
         }
         if schema["x-secret"] == true && node.scalar().is_some() {
@@ -361,8 +365,7 @@ impl<'a> Shaper<'a> {
             "arn" => text.starts_with("arn:"),
             "id" => {
                 text.contains('-')
-                    && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-                    && !text.contains(' ')
+                    && text.chars().all(|c| c.is_ascii_alphanumeric() || "-/".contains(c))
             }
             "connection" => false,
             _ => true,
