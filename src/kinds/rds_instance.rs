@@ -228,14 +228,11 @@ rds-server:
   on_destroy: delete
 rds-subnets:
   kind: rds_subnet_group
-  subnets: [rds-a, rds-b]
+  subnets: [subnet-0a1b2c3d4e5f60001, subnet-0a1b2c3d4e5f60002]
 rds-postgres15:
   kind: rds_parameter_group
   family: postgres15
   parameters: { log_min_duration_statement: '500' }
-rds-a: { kind: ec2_subnet, vpc: rds-vpc, cidr_block: 10.0.0.0/24, availability_zone: us-east-1a }
-rds-b: { kind: ec2_subnet, vpc: rds-vpc, cidr_block: 10.0.1.0/24, availability_zone: us-east-1b }
-rds-vpc: { kind: ec2_vpc, cidr_block: 10.0.0.0/16 }
 ";
     const NAME: &'static str = "^[a-zA-Z]{1}(?:-?[a-zA-Z0-9]){0,62}$";
     const HOLDS: Option<&'static str> = Some("a database");
