@@ -88,7 +88,9 @@ pub struct RdsInstance {
     /// another VPC; AWS refuses groups of the same VPC.
     pub subnet_group: Option<DbSubnetGroupName>,
     /// Settings of the engine. AWS starts with the engine's default group. A change restarts the
-    /// server once AWS says that it is pending a reboot.
+    /// server once AWS says that it is pending a reboot; so does a change of a static parameter in
+    /// the group.
+    #[schemars(extend("x-follows" = "static parameters need a restart"))]
     pub parameter_group: Option<DbParameterGroupName>,
     /// Name of the group of additional features (Oracle, SQL Server, MySQL, MariaDB).
     pub option_group: Option<String>,
