@@ -112,6 +112,13 @@ fn law(kind: &dyn AnyKind, site: &Site) {
                 "{name}: {fields:?} changed, but the plan shows {paths:?}"
             );
         }
+        // How a seed treats rows shows only where it runs.
+        let mutable = mutable_fields(kind);
+        let told = |field: &str| paths.iter().any(|p| p.starts_with(&format!("{subject}: {field}")));
+        for (field, value) in change.iter().filter(|_| !kind.facts().seed) {
+            let silent = value.is_null() || !mutable.contains(field) || told(field);
+            assert!(silent, "{name}: {fields:?} changed, but {field} isn't in {paths:?}");
+        }
         for path in &shows {
             assert!(paths.contains(path), "{name}: {fields:?} changed without {path} in {paths:?}");
         }

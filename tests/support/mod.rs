@@ -61,6 +61,7 @@ impl Site {
             .args(arguments)
             .current_dir(&self.folder)
             .env("LAGOA_SANDBOX_HOME", &self.home)
+            .env("LAGOA_SANDBOX_RDS_DELAY", "0.2")
             .env("LAGOA_TEST_PASSWORD", "correct-horse-battery")
             .env_remove("AWS_PROFILE")
             .stdin(Stdio::null());
