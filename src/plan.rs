@@ -2,6 +2,7 @@
 //! no terminal. The same input gives the same plan, byte for byte.
 
 mod blocked;
+mod follow;
 mod removal;
 mod replacement;
 mod world;
@@ -66,8 +67,8 @@ pub struct Step {
     pub summary: Vec<String>,
     /// Field paths whose differences don't count.
     pub ignore: Vec<String>,
-    /// Fields that refer to what is replaced before this step, and that its deletion may empty.
-    pub shaken: BTreeSet<String>,
+    /// Fields whose live value earlier steps of this plan may change.
+    pub moved: BTreeSet<String>,
     /// How to take leave, for a delete.
     pub farewell: Farewell,
     /// It left the stack file.
@@ -208,10 +209,7 @@ impl<'a> Planner<'a> {
 
     fn resource(&mut self, resource: &Resource, chosen: bool) {
         let desired = self.desired(resource);
-        let seed = resource.kind.facts().seed;
-        // What was seeded goes with the database it was seeded into.
-        let lost = seed && !self.shaken(resource).0.is_empty();
-        let live = self.world.resources.get(&resource.key).filter(|_| !lost);
+        let live = self.world.resources.get(&resource.key);
         if !chosen {
             let facts = Facts::new(resource, &desired, live);
             self.facts.insert(resource.key.clone(), facts);
@@ -221,7 +219,7 @@ impl<'a> Planner<'a> {
             self.create(resource, desired, Vec::new(), None);
             return;
         };
-        if !self.is_ours(live) && !resource.adopt && !seed {
+        if !self.is_ours(live) && !resource.adopt && !resource.kind.facts().seed {
             self.foreign(resource, desired, live);
             return;
         }
@@ -268,9 +266,9 @@ impl<'a> Planner<'a> {
         let rotate = self.options.rotate.contains(&resource.key);
         let decided = self.options.decided.contains(&resource.key);
         let waiting = matches!(live.phase, Phase::Pending(_));
-        let (shaken, replaced) = self.shaken(resource);
-        let calm = shaken.is_empty() && !rotate && !waiting && !decided;
-        if changes.is_empty() && undecided.is_none() && calm {
+        let follows = self.follows(resource);
+        let asked = rotate || waiting || decided || !follows.is_empty();
+        if changes.is_empty() && undecided.is_none() && !asked {
             self.unchanged.push(resource.key.clone());
             return;
         }
@@ -281,17 +279,14 @@ impl<'a> Planner<'a> {
             (false, false) => Action::Adopt,
         };
         let mut step = self.step(resource, action, desired);
-        let changed_nothing = changes.is_empty();
         step.changes = changes;
-        step.shaken = shaken;
         step.live = Some(live.clone());
         step.blocked = undecided;
         if let (true, Phase::Pending(status)) = (waiting, &live.phase) {
             step.summary.push(format!("wait until it is ready: it is {status}"));
         }
-        if changed_nothing && !replaced.is_empty() {
-            step.summary.push(format!("set again what refers to {}", replaced.join(", ")));
-        }
+        step.moved = self.moved(resource);
+        step.summary.extend(follows);
         if rotate {
             step.summary.push("send its write-only values again".to_owned());
         }
@@ -318,7 +313,7 @@ impl<'a> Planner<'a> {
             data: None,
             summary,
             ignore: resource.ignore.clone(),
-            shaken: BTreeSet::new(),
+            moved: BTreeSet::new(),
             farewell: Farewell::default(),
             orphan: false,
             blocked: None,

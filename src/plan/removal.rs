@@ -71,7 +71,7 @@ impl Planner<'_> {
             data: None,
             summary: Vec::new(),
             ignore: Vec::new(),
-            shaken: BTreeSet::new(),
+            moved: BTreeSet::new(),
             farewell,
             orphan: words.orphan,
             blocked: None,

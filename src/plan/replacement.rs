@@ -1,4 +1,4 @@
-//! Replacements: why, in which two steps, and what they drag along.
+//! Replacements: why, and in which two steps.
 
 use std::collections::BTreeSet;
 
@@ -58,21 +58,6 @@ impl Planner<'_> {
             step.changes = changes;
             step.live = Some(live.clone());
         }
-    }
-
-    /// Fields that refer to what is replaced, and the keys of that.
-    pub(super) fn shaken(&self, resource: &Resource) -> (BTreeSet<String>, Vec<String>) {
-        let mut fields = BTreeSet::new();
-        let mut keys = BTreeSet::new();
-        for (field, value) in resource.fields.as_object().into_iter().flatten() {
-            for reference in reference::references(value) {
-                if self.leaving.contains_key(&reference.key) {
-                    fields.insert(field.clone());
-                    keys.insert(reference.key);
-                }
-            }
-        }
-        (fields, keys.into_iter().collect())
     }
 }
 

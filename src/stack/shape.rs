@@ -164,6 +164,10 @@ impl<'a> Shaper<'a> {
         if let Some(refers) = schema.get("x-refers")
             && let Some(scalar) = node.scalar()
         {
+            let mut words = schema["x-words"].as_array().into_iter().flatten();
+            if words.any(|word| *word == scalar.text) {
+                return Some(scalar.text.clone().into());
+            }
             return self.refer(refers, &scalar.text.clone(), place);
         }
         if schema["x-secret"] == true && node.scalar().is_some() {
