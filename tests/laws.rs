@@ -221,7 +221,7 @@ fn every_field_has_a_sentence() {
 }
 
 fn is_sentence(doc: Option<&str>) -> bool {
-    doc.is_some_and(|doc| doc.len() > 8 && doc.trim_end().ends_with(['.', ':']))
+    doc.is_some_and(|doc| doc.len() > 8 && doc.trim_end().ends_with(['.', ':', '…', '`']))
 }
 
 #[test]
