@@ -224,7 +224,10 @@ fn every_scenario_has_the_plan_it_tells() {
         if bless {
             let before =
                 text.split_once("\n== plan\n").map_or(text.trim_end(), |(before, _)| before);
-            fs::write(&path, format!("{}\n\n== plan\n{found}", before.trim_end())).expect("bless");
+            // In one piece, since other tests read it at the same time.
+            let new = path.with_extension("new");
+            fs::write(&new, format!("{}\n\n== plan\n{found}", before.trim_end())).expect("bless");
+            fs::rename(new, &path).expect("bless");
         } else if told != found {
             wrong.push(format!("{name}\n--- told\n{told}--- found\n{found}"));
         }
