@@ -108,6 +108,8 @@ pub struct Cx<'a> {
     pub name: &'a str,
     /// The resource's key in the stack.
     pub key: &'a str,
+    /// Write-only values are sent again (`--rotate KEY`); said to one update only.
+    pub rotate: bool,
     /// Shows the service's own status words while the verb works.
     pub status: &'a dyn Fn(String),
 }

@@ -2,6 +2,7 @@
 //! no terminal. The same input gives the same plan, byte for byte.
 
 mod blocked;
+mod follow;
 mod removal;
 mod world;
 
@@ -65,6 +66,8 @@ pub struct Step {
     pub summary: Vec<String>,
     /// Field paths whose differences don't count.
     pub ignore: Vec<String>,
+    /// Fields whose live value earlier steps of this plan may change.
+    pub moved: BTreeSet<String>,
     /// How to take leave, for a delete.
     pub farewell: Farewell,
     /// It left the stack file.
@@ -284,7 +287,9 @@ impl<'a> Planner<'a> {
         let rotate = self.options.rotate.contains(&resource.key);
         let decided = self.options.decided.contains(&resource.key);
         let waiting = matches!(live.phase, Phase::Pending(_));
-        if changes.is_empty() && undecided.is_none() && !rotate && !waiting && !decided {
+        let follows = self.follows(resource);
+        let asked = rotate || waiting || decided || !follows.is_empty();
+        if changes.is_empty() && undecided.is_none() && !asked {
             self.unchanged.push(resource.key.clone());
             return;
         }
@@ -301,6 +306,8 @@ impl<'a> Planner<'a> {
         if let (true, Phase::Pending(status)) = (waiting, &live.phase) {
             step.summary.push(format!("wait until it is ready: it is {status}"));
         }
+        step.moved = self.moved(resource);
+        step.summary.extend(follows);
         if rotate {
             step.summary.push("send its write-only values again".to_owned());
         }
@@ -354,6 +361,7 @@ impl<'a> Planner<'a> {
             data: None,
             summary,
             ignore: resource.ignore.clone(),
+            moved: BTreeSet::new(),
             farewell: Farewell::default(),
             orphan: false,
             blocked: None,

@@ -55,6 +55,14 @@ impl Patience {
     }
 }
 
+/// Why this update is called.
+struct Turn {
+    /// This run has just made the resource.
+    made: bool,
+    /// It does what was ordered on the command line.
+    ordered: bool,
+}
+
 impl Run<'_> {
     pub(super) async fn converge(&self, step: &Step) -> Result<(), Failure> {
         let desired = self.desired(step)?;
@@ -68,12 +76,12 @@ impl Run<'_> {
         let mut previous: Vec<Change> = Vec::new();
         let mut patience = Patience::new();
         let mut updates = 0;
-        let mut forced = self.aws.orders.rotate.contains(&step.key) || step.changes.is_empty();
+        let mut forced = self.is_ordered(step) && !made;
         loop {
             let now = self.ready(step, &desired, live).await?;
             let wanted = self.settled(step, &desired, &now);
             let changes = diff(step.kind.schema(), &wanted, &now.fields, &step.ignore);
-            let force = std::mem::take(&mut forced) && step.live.is_some();
+            let force = std::mem::take(&mut forced);
             if changes.is_empty() && !force {
                 let facts = Facts::join(step.kind, &step.name, &wanted, Some(&now.fields));
                 self.facts.borrow_mut().insert(step.key.clone(), facts);
@@ -85,13 +93,21 @@ impl Run<'_> {
             } else if updates == UPDATES || (waits && updates > 1) {
                 return Err(unsettled(&changes).into());
             } else {
-                self.update(step, &wanted, &now, made).await?;
+                self.update(step, &wanted, &now, Turn { made, ordered: force }).await?;
                 updates += 1;
                 patience = Patience::new();
                 previous = changes;
             }
             live = self.read(step, &desired).await?;
         }
+    }
+
+    /// Whether a person asked for this step although nothing differs.
+    fn is_ordered(&self, step: &Step) -> bool {
+        let orders = &self.aws.orders;
+        let all = [&orders.rotate, &orders.seed_rerun, &orders.seed_accept];
+        let adopts = step.action == Action::Adopt && step.changes.is_empty();
+        adopts || all.iter().any(|keys| keys.contains(&step.key))
     }
 
     /// The desired value with every reference filled in; by now all are known.
@@ -122,6 +138,8 @@ impl Run<'_> {
             (None, None) => Ok(()),
             (None, Some(now)) if self.is_ours(now) || step.kind.facts().seed => Ok(()),
             (None, Some(_)) => Err(changed(format!("{} exists now, and isn't lagoa's", step.name))),
+            // A seed whose database was replaced has never run there.
+            (Some(_), None) if step.kind.facts().seed => Ok(()),
             (Some(_), None) => Err(changed(format!("{} is gone", step.name))),
             (Some(planned), Some(now)) => {
                 if step.action == Action::Update && !self.is_ours(now) {
@@ -135,13 +153,19 @@ impl Run<'_> {
                 let old = |changes: &[Change]| -> Vec<(String, Value)> {
                     changes.iter().map(|c| (c.path.clone(), c.old.clone())).collect()
                 };
-                // A difference that has gone by itself is no reason to stop.
-                match old(&now).into_iter().find(|one| !old(&then).contains(one)) {
+                // Neither a difference that has gone by itself is a reason to stop, nor one that
+                // an earlier step of this run has made.
+                let ours = |path: &str| self.stands_on_news(step) && step.may_have_moved(path);
+                match old(&now).into_iter().find(|one| !old(&then).contains(one) && !ours(&one.0)) {
                     None => Ok(()),
                     Some((path, value)) => Err(changed(format!("{path} is {value} now"))),
                 }
             }
         }
+    }
+
+    fn cx<'a>(&'a self, step: &'a Step, status: &'a dyn Fn(String)) -> Cx<'a> {
+        Cx { aws: self.aws, name: &step.name, key: &step.key, rotate: false, status }
     }
 
     fn is_ours(&self, live: &Live) -> bool {
@@ -158,7 +182,7 @@ impl Run<'_> {
     async fn create(&self, step: &Step, desired: &Value) -> Result<bool, Failure> {
         self.status(step, "creating".to_owned());
         let status = |text| self.status(step, text);
-        let cx = Cx { aws: self.aws, name: &step.name, key: &step.key, status: &status };
+        let cx = self.cx(step, &status);
         match self.call(step, false, || step.kind.create(desired, &cx)).await {
             Ok(()) => Ok(true),
             Err(error) if error.class == Class::Already => match self.read(step, desired).await? {
@@ -221,12 +245,13 @@ impl Run<'_> {
         step: &Step,
         desired: &Value,
         live: &Live,
-        made: bool,
+        turn: Turn,
     ) -> Result<(), Error> {
-        self.status(step, if made { "setting up" } else { "updating" }.to_owned());
+        self.status(step, if turn.made { "setting up" } else { "updating" }.to_owned());
         let status = |text| self.status(step, text);
-        let cx = Cx { aws: self.aws, name: &step.name, key: &step.key, status: &status };
-        self.call(step, made, || step.kind.update(desired, &live.fields, &cx)).await
+        let rotate = turn.ordered && self.aws.orders.rotate.contains(&step.key);
+        let cx = Cx { rotate, ..self.cx(step, &status) };
+        self.call(step, turn.made, || step.kind.update(desired, &live.fields, &cx)).await
     }
 
     /// One verb, called again as long as its errors are worth it. What was made a moment ago may
@@ -264,7 +289,7 @@ impl Run<'_> {
         }
         self.status(step, "deleting".to_owned());
         let status = |text| self.status(step, text);
-        let cx = Cx { aws: self.aws, name: &step.name, key: &step.key, status: &status };
+        let cx = self.cx(step, &status);
         let patience = Patience::new();
         let mut asked = false;
         loop {

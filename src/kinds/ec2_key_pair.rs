@@ -143,7 +143,7 @@ laptop:
     async fn update(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
         let lost = *self.private_key == Some(PrivateKey::Kept)
             && *live.private_key != Some(PrivateKey::Kept);
-        let rotate = self.public_key.is_none() && cx.orders.rotate.contains(cx.key);
+        let rotate = self.public_key.is_none() && cx.rotate;
         if lost || rotate {
             cx.ec2.delete_key_pair(cx.name).await?;
             return self.generate(cx).await;

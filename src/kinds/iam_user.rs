@@ -154,7 +154,7 @@ data-engineers:
         self.update_boundary(live, cx).await?;
         self.update_groups(live, cx).await?;
         Holder::User(cx.name).converge(self.held(), live.held(), &cx.iam, &cx.site).await?;
-        let rotate = cx.orders.rotate.contains(cx.key);
+        let rotate = cx.rotate;
         if let Some(console) = &self.console
             && (rotate
                 || live.console.as_ref().is_none_or(|live| !console.same_secret(live, cx.name)))

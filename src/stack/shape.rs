@@ -362,6 +362,8 @@ impl<'a> Shaper<'a> {
         }
         let outside = match field {
             "arn" if kind == "iam_policy" || kind == "secretsmanager_secret" => true,
+            // An id, an ARN or an alias.
+            "arn" if kind == "kms_key" => text.contains(['-', '/', ':']),
             "arn" => text.starts_with("arn:"),
             "id" => {
                 text.contains('-')
