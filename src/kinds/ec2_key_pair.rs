@@ -107,6 +107,7 @@ pair-test:
   format: pem
   private_key_secret: emr/pair-test
   tags: { Projeto: Bootcamp }
+
 laptop:
   kind: ec2_key_pair
   public_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS ana@laptop

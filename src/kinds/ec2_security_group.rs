@@ -75,6 +75,7 @@ coins-database:
     - { protocol: tcp, ports: 443, cidr: 0.0.0.0/0, description: package repositories }
     - { protocol: all, cidr: 10.0.0.0/8 }
   tags: { Projeto: Bootcamp }
+
 coins-app:
   kind: ec2_security_group
 ";
