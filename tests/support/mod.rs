@@ -50,8 +50,7 @@ impl Site {
 
     /// Another folder that works with the same sandbox, as a checkout on another machine would.
     pub fn elsewhere(&self, name: &str) -> Self {
-        let folder =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("make a folder");
         Self { folder, home: self.home.clone(), keeper: false }
     }
@@ -144,8 +143,7 @@ impl Site {
         let endpoint = self.endpoint();
         let address = endpoint.strip_prefix("http://").expect("the sandbox speaks plain HTTP");
         let mut stream = TcpStream::connect(address).expect("connect to the sandbox");
-        let request =
-            format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
+        let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("ask the sandbox");
         let mut reply = String::new();
         stream.read_to_string(&mut reply).expect("read the sandbox's answer");
