@@ -114,7 +114,8 @@ fn law(kind: &dyn AnyKind, site: &Site) {
         }
         // How a seed treats rows shows only where it runs.
         let mutable = mutable_fields(kind);
-        let told = |field: &str| paths.iter().any(|p| p.starts_with(&format!("{subject}: {field}")));
+        let told =
+            |field: &str| paths.iter().any(|p| p.starts_with(&format!("{subject}: {field}")));
         for (field, value) in change.iter().filter(|_| !kind.facts().seed) {
             let silent = value.is_null() || !mutable.contains(field) || told(field);
             assert!(silent, "{name}: {fields:?} changed, but {field} isn't in {paths:?}");
@@ -145,11 +146,7 @@ fn law(kind: &dyn AnyKind, site: &Site) {
 }
 
 /// Gives fields of an entry other values; returns the beginnings of the paths that a plan shows.
-fn set(
-    resources: &mut Map<String, Value>,
-    key: &str,
-    change: &Map<String, Value>,
-) -> Vec<String> {
+fn set(resources: &mut Map<String, Value>, key: &str, change: &Map<String, Value>) -> Vec<String> {
     let entry = resources.get_mut(key).and_then(Value::as_object_mut).expect("an entry");
     let fields: Vec<_> = change.iter().filter(|(field, _)| !field.starts_with('.')).collect();
     for (field, value) in &fields {
