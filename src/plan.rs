@@ -320,6 +320,7 @@ impl<'a> Planner<'a> {
             step.summary.push(format!("wait until it is ready: it is {status}"));
         }
         step.moved = self.moved(resource);
+        step.summary = resource.kind.summary(&step.desired, Some(&live.fields), self.root());
         step.summary.extend(follows);
         step.summary.extend(decision.map(str::to_owned));
         if rotate {
@@ -360,7 +361,7 @@ impl<'a> Planner<'a> {
         let needs = self.graph.needs(&resource.key).iter().filter_map(|need| self.ready.get(need));
         let summary = match action {
             Action::Delete | Action::Retain => Vec::new(),
-            _ => resource.kind.summary(&desired, self.root()),
+            _ => resource.kind.summary(&desired, None, self.root()),
         };
         Step {
             id: 0,

@@ -57,6 +57,7 @@ pub(super) async fn run<S: Server>(seed: &SqlSeed<S>, cx: &Cx<'_>) -> Result<(),
             carry_out(&seeding, &of_rule, rule, cx).await?;
         }
     }
+    mark::remember(cx.name);
     if let Some(arn) = &connection.arn {
         marks::write(cx.aws, arn, cx.name, &mark::text(Timestamp::now(), &digests)).await?;
     }
