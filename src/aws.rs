@@ -222,11 +222,10 @@ async fn sweep(
     let mut arns = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page?;
-        arns.extend(
-            page.resource_tag_mapping_list()
-                .iter()
-                .filter_map(|m| m.resource_arn().map(str::to_owned)),
-        );
+        let found = page.resource_tag_mapping_list().iter();
+        // What belongs to a resource is no resource itself.
+        let whole = found.filter(|one| one.tags().iter().all(|tag| tag.key() != vault::PART_OF));
+        arns.extend(whole.filter_map(|one| one.resource_arn().map(str::to_owned)));
     }
     Ok(arns)
 }

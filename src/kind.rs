@@ -205,9 +205,9 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
         Vec::new()
     }
 
-    /// What a reviewer should know about the desired value beyond its fields: a seed's files,
-    /// rows and statements.
-    fn summary(&self, _root: &std::path::Path) -> Vec<String> {
+    /// What a reviewer should know about the desired value beyond its fields: those of a seed's
+    /// files that will run, with their rows and statements.
+    fn summary(&self, _live: Option<&Self>, _root: &std::path::Path) -> Vec<String> {
         Vec::new()
     }
 
@@ -300,7 +300,12 @@ pub trait AnyKind {
     /// See [`Kind::check`].
     fn check(&self, desired: &Value, root: &std::path::Path) -> Vec<(String, String)>;
     /// See [`Kind::summary`].
-    fn summary(&self, desired: &Value, root: &std::path::Path) -> Vec<String>;
+    fn summary(
+        &self,
+        desired: &Value,
+        live: Option<&Value>,
+        root: &std::path::Path,
+    ) -> Vec<String>;
     /// See [`Kind::undecided`].
     fn undecided(&self, desired: &Value, live: &Value, root: &std::path::Path) -> Option<String>;
     /// See [`Kind::protected`].
@@ -435,8 +440,14 @@ impl<K: Kind> AnyKind for Registered<K> {
         }
     }
 
-    fn summary(&self, desired: &Value, root: &std::path::Path) -> Vec<String> {
-        typed::<K>(desired).map(|desired| desired.summary(root)).unwrap_or_default()
+    fn summary(
+        &self,
+        desired: &Value,
+        live: Option<&Value>,
+        root: &std::path::Path,
+    ) -> Vec<String> {
+        let live = live.and_then(|live| typed::<K>(live).ok());
+        typed::<K>(desired).map(|desired| desired.summary(live.as_ref(), root)).unwrap_or_default()
     }
 
     fn undecided(&self, desired: &Value, live: &Value, root: &std::path::Path) -> Option<String> {

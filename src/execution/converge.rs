@@ -152,16 +152,10 @@ impl Run<'_> {
                     let wanted = self.settled(step, desired, live);
                     diff(step.kind.schema(), &wanted, &live.fields, &step.ignore)
                 };
-                let (then, now) = (seen(planned), seen(now));
-                let old = |changes: &[Change]| -> Vec<(String, Value)> {
-                    changes.iter().map(|c| (c.path.clone(), c.old.clone())).collect()
-                };
-                // Neither a difference that has gone by itself is a reason to stop, nor one that
-                // an earlier step of this run has made.
                 let ours = |path: &str| self.stands_on_news(step) && step.may_have_moved(path);
-                match old(&now).into_iter().find(|one| !old(&then).contains(one) && !ours(&one.0)) {
+                match strayed(&seen(planned), &seen(now), ours) {
                     None => Ok(()),
-                    Some((path, value)) => Err(changed(format!("{path} is {value} now"))),
+                    Some(one) => Err(changed(format!("{} is {} now", one.path, one.old))),
                 }
             }
         }
@@ -344,6 +338,14 @@ fn still_used(step: &Step, error: Error) -> Error {
     ))
 }
 
+/// A difference that wasn't there when the plan was made. Neither one that has gone by itself
+/// counts, nor one that an earlier step of this run may have made.
+fn strayed(then: &[Change], now: &[Change], ours: impl Fn(&str) -> bool) -> Option<Change> {
+    let same = |one: &Change, other: &Change| one.path == other.path && one.old == other.old;
+    let planned = |one: &Change| then.iter().any(|other| same(one, other));
+    now.iter().find(|one| !planned(one) && !ours(&one.path)).cloned()
+}
+
 fn changed(what: String) -> Failure {
     Failure::Changed(what)
 }
@@ -353,4 +355,28 @@ fn unsettled(changes: &[Change]) -> Error {
     let message = format!("AWS took the change, but {} stays as it was", fields.join(", "));
     Error::new(Class::Terminal, message)
         .hint("if the service spells the value in another way, write it as AWS shows it, or list the field under `ignore`")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn change(path: &str, old: Value) -> Change {
+        let path = path.to_owned();
+        Change { path, old, new: json!(1), unknown: false, immutable: false, set: false }
+    }
+
+    #[test]
+    fn only_what_others_changed_stops_a_step() {
+        let then = [change("size", json!(2)), change("tags.a", json!("x"))];
+        let nobody = |_: &str| false;
+        assert_eq!(strayed(&then, &then[..1], nobody), None);
+        let now = [change("size", json!(3))];
+        assert_eq!(strayed(&then, &now, nobody).map(|one| one.path), Some("size".into()));
+        let now = [change("reboot_pending", json!(true))];
+        assert!(strayed(&then, &now, nobody).is_some());
+        assert_eq!(strayed(&then, &now, |path| path == "reboot_pending"), None);
+    }
 }

@@ -107,6 +107,7 @@ pair-test:
   format: pem
   private_key_secret: emr/pair-test
   tags: { Projeto: Bootcamp }
+
 laptop:
   kind: ec2_key_pair
   public_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS ana@laptop
@@ -196,7 +197,12 @@ laptop:
                 ("private_key_secret", self.private_key_secret.is_some()),
             ];
             for (path, _) in only_made.into_iter().filter(|(_, given)| *given) {
-                say(path, format!("`{path}` is for a key pair that EC2 makes: leave it out, or leave out `public_key`"));
+                say(
+                    path,
+                    format!(
+                        "`{path}` is for a key pair that EC2 makes: leave it out, or leave out `public_key`"
+                    ),
+                );
             }
             if let Some(why) = key_problem(public_key) {
                 say("public_key", why);
@@ -205,10 +211,13 @@ laptop:
         if let Some(secret) = self.private_key_secret.as_ref().filter(|name| !is_marked(name))
             && !is_secret_name(secret)
         {
-            say("private_key_secret", format!(
-                "`{}` is no name of a secret: at most 256 letters, digits and /_+=.@-",
-                **secret
-            ));
+            say(
+                "private_key_secret",
+                format!(
+                    "`{}` is no name of a secret: at most 256 letters, digits and /_+=.@-",
+                    **secret
+                ),
+            );
         }
         wrong
     }
@@ -236,7 +245,8 @@ impl Ec2KeyPair {
         vault::open(cx, &secret, &about, self.holder()).await?;
         let mut tags: BTreeMap<String, String> = self.tags.0.clone();
         tags.insert(SECRET_TAG.to_owned(), secret.clone());
-        let pair = cx.ec2.create_key_pair(cx.name, self.api_type(), self.api_format(), &tags).await?;
+        let pair =
+            cx.ec2.create_key_pair(cx.name, self.api_type(), self.api_format(), &tags).await?;
         let value = json!({
             "key_pair_id": pair.key_pair_id,
             "private_key": pair.key_material.expose_secret(),
@@ -308,7 +318,10 @@ fn key_problem(text: &str) -> Option<String> {
         return None;
     }
     if text.contains("PRIVATE KEY") {
-        return Some("this is a private key, which must not be here: write the public one, the `.pub` file".to_owned());
+        return Some(
+            "this is a private key, which must not be here: write the public one, the `.pub` file"
+                .to_owned(),
+        );
     }
     let mut words = text.split_whitespace();
     let algorithm = words.next().filter(|word| ["ssh-rsa", "ssh-ed25519"].contains(word));

@@ -246,9 +246,14 @@ access-logs:
             complain("lifecycle", what);
         }
         if no_rules && self.transition_default_minimum_object_size.is_some() {
-            complain("transition_default_minimum_object_size", "needs `lifecycle` rules".to_owned());
+            complain(
+                "transition_default_minimum_object_size",
+                "needs `lifecycle` rules".to_owned(),
+            );
         }
-        for (list, what) in self.notifications.as_ref().map(notifications::check).unwrap_or_default() {
+        for (list, what) in
+            self.notifications.as_ref().map(notifications::check).unwrap_or_default()
+        {
             complain(&format!("notifications.{list}"), what);
         }
         if let Some(what) = self.logging.as_ref().and_then(Logging::check) {
@@ -259,7 +264,10 @@ access-logs:
                 complain("object_lock", what.to_owned());
             }
             if lock.enabled && self.versioning == Some(false) {
-                complain("versioning", "`object_lock` needs versioning; write true or leave it out".to_owned());
+                complain(
+                    "versioning",
+                    "`object_lock` needs versioning; write true or leave it out".to_owned(),
+                );
             }
         }
         for what in folders::check(&self.folders) {
@@ -327,9 +335,15 @@ fn news<'a, T: PartialEq>(desired: &'a Option<T>, live: &Option<T>) -> Option<&'
 }
 
 async fn put_versioning(on: bool, cx: &Cx<'_>) -> Result<(), Error> {
-    let status = if on { BucketVersioningStatus::Enabled } else { BucketVersioningStatus::Suspended };
+    let status =
+        if on { BucketVersioningStatus::Enabled } else { BucketVersioningStatus::Suspended };
     let configuration = VersioningConfiguration::builder().status(status).build();
-    cx.s3.put_bucket_versioning().bucket(cx.name).versioning_configuration(configuration).send().await?;
+    cx.s3
+        .put_bucket_versioning()
+        .bucket(cx.name)
+        .versioning_configuration(configuration)
+        .send()
+        .await?;
     Ok(())
 }
 
@@ -387,7 +401,8 @@ mod tests {
     #[test]
     fn an_object_lock_brings_versioning_and_stays() {
         assert_eq!(predicted(json!({ "object_lock": {} })).versioning, Some(true));
-        let (on, off) = (json!({ "object_lock": {} }), json!({ "object_lock": { "enabled": false } }));
+        let (on, off) =
+            (json!({ "object_lock": {} }), json!({ "object_lock": { "enabled": false } }));
         assert!(bucket(off.clone()).replace_because(&bucket(on.clone())).is_some());
         assert!(bucket(on.clone()).replace_because(&bucket(off)).is_none());
         assert!(bucket(json!({})).replace_because(&bucket(on)).is_none());
@@ -397,12 +412,16 @@ mod tests {
 
     #[test]
     fn what_is_taken_out_of_a_rule_is_a_change() {
-        let rule = |days| json!({ "lifecycle": [{ "id": "a", "transitions": [
-            { "days": 30, "storage_class": "GLACIER" }], "expiration_days": days }] });
+        let rule = |days| {
+            json!({ "lifecycle": [{ "id": "a", "transitions": [
+            { "days": 30, "storage_class": "GLACIER" }], "expiration_days": days }] })
+        };
         assert_eq!(changes(rule(json!(null)), rule(json!(90))).len(), 1);
         assert!(changes(rule(json!(90)), rule(json!(90))).is_empty());
-        let cors = |age| json!({ "cors": [{ "allowed_methods": ["GET"], "allowed_origins": ["*"],
-            "max_age_seconds": age }] });
+        let cors = |age| {
+            json!({ "cors": [{ "allowed_methods": ["GET"], "allowed_origins": ["*"],
+            "max_age_seconds": age }] })
+        };
         assert_eq!(changes(cors(json!(null)), cors(json!(5)))[0].0, "cors[0]");
         let logging = json!({ "logging": { "bucket": "logs", "prefix": "a/" } });
         assert_eq!(changes(json!({ "logging": {} }), logging.clone())[0].0, "logging");

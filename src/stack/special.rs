@@ -53,7 +53,8 @@ impl Shaper<'_> {
             // An id, an ARN or an alias.
             "arn" if kind == "kms_key" => text.contains(['-', '/', ':']),
             "arn" => text.starts_with("arn:"),
-            "id" => fits(SERVER_MADE_ID, &text),
+            // A peer's group carries its account: `123456789012/sg-…`.
+            "id" => fits(SERVER_MADE_ID, text.rsplit('/').next().unwrap_or(&text)),
             "connection" => false,
             _ => true,
         };

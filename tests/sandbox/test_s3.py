@@ -130,6 +130,24 @@ class S3(SandboxTest):
             Bucket="lake",
         )
 
+    def test_a_full_bucket_may_get_a_lock_once_it_has_versions(self):
+        self.s3.create_bucket(Bucket="lake")
+        self.s3.put_object(Bucket="lake", Key="a", Body=b"1")
+        rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
+        lock = {
+            "Bucket": "lake",
+            "ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled", "Rule": rule},
+        }
+        put = self.s3.put_object_lock_configuration
+        self.assertRefused("InvalidBucketState", put, **lock)
+        versioning = {"Bucket": "lake", "VersioningConfiguration": {"Status": "Enabled"}}
+        self.s3.put_bucket_versioning(**versioning)
+        put(**lock)
+        answer = self.s3.get_object_lock_configuration(Bucket="lake")
+        self.assertEqual(answer["ObjectLockConfiguration"]["ObjectLockEnabled"], "Enabled")
+        versioning["VersioningConfiguration"]["Status"] = "Suspended"
+        self.assertRefused("InvalidBucketState", self.s3.put_bucket_versioning, **versioning)
+
     def test_the_form_of_log_keys_is_given_back(self):
         policy = {
             "Effect": "Allow",

@@ -1,6 +1,6 @@
 //! A stack that has every kind, for walks through all its calls.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::support::Site;
 
@@ -13,15 +13,16 @@ pub fn write(site: &Site) {
     site.write("everything/more.sql", "INSERT INTO coins VALUES (1000, 'from a script');\n");
     let rows: String = (0..200).map(|n| format!("{n},coin {n}\n")).collect();
     site.write("everything/coins.csv", &format!("id,name\n{rows}"));
-    site.stack(NAME, &resources());
+    let Value::Object(resources) = site.real(resources()) else { unreachable!() };
+    site.stack(NAME, &resources);
 }
 
-fn resources() -> Map<String, Value> {
+fn resources() -> Value {
     let policy = json!({
         "Version": "2012-10-17",
         "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "${every-raw.arn}/*" }],
     });
-    let resources = json!({
+    json!({
         "every-raw": {
             "kind": "s3_bucket", "versioning": true, "encryption": { "algorithm": "AES256" },
             "folders": ["in"], "on_destroy": "delete",
@@ -58,6 +59,5 @@ fn resources() -> Map<String, Value> {
             "kind": "postgres_seed", "database": "every-postgres", "csv": "everything/coins.csv",
             "table": "coins", "depends_on": ["every-schema"],
         },
-    });
-    resources.as_object().expect("resources are a mapping").clone()
+    })
 }

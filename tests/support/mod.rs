@@ -143,7 +143,8 @@ impl Site {
         let endpoint = self.endpoint();
         let address = endpoint.strip_prefix("http://").expect("the sandbox speaks plain HTTP");
         let mut stream = TcpStream::connect(address).expect("connect to the sandbox");
-        let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
+        let request =
+            format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("ask the sandbox");
         let mut reply = String::new();
         stream.read_to_string(&mut reply).expect("read the sandbox's answer");

@@ -103,7 +103,11 @@ pub async fn put(encryption: &Encryption, cx: &Cx<'_>) -> Result<(), Error> {
 mod tests {
     use super::*;
 
-    fn encryption(algorithm: Algorithm, kms_key: Option<&str>, bucket_key: Option<bool>) -> Encryption {
+    fn encryption(
+        algorithm: Algorithm,
+        kms_key: Option<&str>,
+        bucket_key: Option<bool>,
+    ) -> Encryption {
         Encryption { algorithm, kms_key: kms_key.map(str::to_owned), bucket_key }
     }
 

@@ -33,9 +33,8 @@ async fn read_settings(
 ) -> Result<S3Bucket, Error> {
     let no_folders = BTreeSet::new();
     let wants = |set: fn(&S3Bucket) -> bool| desired.is_some_and(set);
-    let rules = |b: &S3Bucket| {
-        b.lifecycle.is_some() || b.transition_default_minimum_object_size.is_some()
-    };
+    let rules =
+        |b: &S3Bucket| b.lifecycle.is_some() || b.transition_default_minimum_object_size.is_some();
     let (
         versioning,
         encryption,
@@ -81,7 +80,10 @@ async fn read_settings(
     })
 }
 
-async fn when<T>(wanted: bool, read: impl Future<Output = Result<T, Error>>) -> Result<Option<T>, Error> {
+async fn when<T>(
+    wanted: bool,
+    read: impl Future<Output = Result<T, Error>>,
+) -> Result<Option<T>, Error> {
     if wanted { read.await.map(Some) } else { Ok(None) }
 }
 
@@ -94,7 +96,9 @@ async fn read_tags(aws: &Aws, name: &str) -> Result<Option<Tags>, Error> {
         Err(error) if error.code == "NoSuchTagSet" => Ok(Some(Tags::default())),
         Err(error) => match absent::<Tags, _>(Err(error)) {
             Ok(tags) => Ok(tags),
-            Err(error) => Err(elsewhere::explained(error, name, &aws.site.region, region.as_deref())),
+            Err(error) => {
+                Err(elsewhere::explained(error, name, &aws.site.region, region.as_deref()))
+            }
         },
     }
 }

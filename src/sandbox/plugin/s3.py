@@ -7,7 +7,7 @@ import uuid
 
 import xmltodict
 from moto.iam.access_control import PermissionResult
-from moto.s3.exceptions import InvalidBucketName, S3ClientError
+from moto.s3.exceptions import InvalidBucketName, InvalidBucketState, S3ClientError
 from moto.s3.models import FakeBucket, PublicAccessBlock, S3Backend
 from moto.s3.responses import S3Response
 
@@ -119,6 +119,31 @@ def get_bucket_versioning(_original, self):
     status = self.backend.get_bucket_versioning(self.bucket_name)
     inner = f"<Status>{status}</Status>" if status else ""
     return 200, {}, f"<VersioningConfiguration {S3_NAMESPACE}>{inner}</VersioningConfiguration>"
+
+
+@replaces(S3Backend)
+def put_object_lock_configuration(_original, self, bucket_name, lock_enabled, mode, days, years):
+    """A bucket may get a lock at any time, full or not, once it has versions."""
+    bucket = self.get_bucket(bucket_name)
+    if not bucket.is_versioned:
+        raise InvalidBucketState(
+            "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+        )
+    bucket.object_lock_enabled = bool(lock_enabled)
+    bucket.default_lock_mode = mode
+    bucket.default_lock_days = days
+    bucket.default_lock_years = years
+
+
+@replaces(S3Backend)
+def put_bucket_versioning(original, self, bucket_name, status):
+    """Under a lock versions can't be given up."""
+    if status != "Enabled" and self.get_bucket(bucket_name).object_lock_enabled:
+        raise InvalidBucketState(
+            "An Object Lock configuration is present on this bucket, so the versioning state "
+            "cannot be changed.",
+        )
+    return original(self, bucket_name, status)
 
 
 @replaces(S3Backend)

@@ -128,7 +128,8 @@ impl Filter {
     }
 
     fn to_aws(&self) -> Result<types::LifecycleRuleFilter, Error> {
-        let tag = |(key, value): (&String, &String)| types::Tag::builder().key(key).value(value).build();
+        let tag =
+            |(key, value): (&String, &String)| types::Tag::builder().key(key).value(value).build();
         let tags = self.tags.iter().map(tag).collect::<Result<Vec<_>, _>>()?;
         let prefix = (!self.prefix.is_empty()).then(|| self.prefix.clone());
         let sizes = [self.greater_than, self.less_than].into_iter().flatten().count();
