@@ -7,7 +7,7 @@
 //! | `stack` | the stack file |
 //! | `file PATH` | a file beside it |
 //! | `live` | what AWS has, as a mapping; see below |
-//! | `options` | `destroy`, `targets`, `unprotect`, `rotate`, `decided` |
+//! | `options` | `destroy`, `targets`, `unprotect`, `rotate`, `rerun`, `accept` |
 //! | `plan` | the plan as a reviewer reads it; `LAGOA_BLESS=1` writes it anew |
 //!
 //! In `live` each entry is a key of the stack: it is there as the stack wants it, except for the
@@ -102,7 +102,8 @@ impl Scene {
                 targets: keys("targets"),
                 unprotect: options["unprotect"] == true,
                 rotate: keys("rotate"),
-                decided: keys("decided"),
+                rerun: keys("rerun"),
+                accept: keys("accept"),
                 run: "0001".to_owned(),
             },
             destroy: options["destroy"] == true,
