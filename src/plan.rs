@@ -295,11 +295,11 @@ impl<'a> Planner<'a> {
         step.changes = changes;
         step.live = Some(live.clone());
         step.blocked = undecided;
+        step.summary = resource.kind.summary(&step.desired, Some(&live.fields), self.root());
         if let (true, Phase::Pending(status)) = (waiting, &live.phase) {
             step.summary.push(format!("wait until it is ready: it is {status}"));
         }
         step.moved = self.moved(resource);
-        step.summary = resource.kind.summary(&step.desired, Some(&live.fields), self.root());
         step.summary.extend(follows);
         step.summary.extend(decision.map(str::to_owned));
         if rotate {
