@@ -181,7 +181,7 @@ fn thing(kind: &dyn AnyKind, name: &str, mut fields: Value, entry: &Value, site:
         }
     };
     if owner.as_ref().is_none_or(|owner| owner.stack != site.stack)
-        && let Some(tags) = fields["tags"].as_object_mut()
+        && let Some(tags) = fields.get_mut("tags").and_then(Value::as_object_mut)
     {
         tags.retain(|tag, _| !tag.starts_with("lagoa:"));
     }

@@ -307,8 +307,8 @@ impl Run<'_> {
         loop {
             let leaving = matches!(&live.phase, Phase::Pending(why) if why == "deleting");
             if !leaving && !asked {
-                self.call(step, false, || step.kind.delete(&live.fields, &step.farewell, &cx))
-                    .await?;
+                let delete = || step.kind.delete(&live.fields, &step.farewell, &cx);
+                self.call(step, false, delete).await.map_err(|error| still_used(step, error))?;
                 asked = true;
             }
             match self.read(step, &Value::Null).await? {
@@ -331,6 +331,19 @@ fn strayed(then: &[Change], now: &[Change], ours: impl Fn(&str) -> bool) -> Opti
     let same = |one: &Change, other: &Change| one.path == other.path && one.old == other.old;
     let planned = |one: &Change| then.iter().any(|other| same(one, other));
     now.iter().find(|one| !planned(one) && !ours(&one.path)).cloned()
+}
+
+/// Whoever uses what is replaced, and could take the new one in its stead, is updated after the
+/// replacement; a service that refuses to delete what is used leaves no order that works.
+fn still_used(step: &Step, error: Error) -> Error {
+    if error.class != Class::Dependency || step.replaces.is_empty() {
+        return error;
+    }
+    error.hint(format!(
+        "give {} another key: then the new one is made first, what uses it goes over to it, and \
+         the old one goes last",
+        step.key
+    ))
 }
 
 fn changed(what: String) -> Failure {
