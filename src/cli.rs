@@ -20,7 +20,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::report::terminal::{Colour, Terminal};
-use arguments::Global;
+use arguments::{Global, StackArguments};
 use failed::Failed;
 
 /// How the process ends.
@@ -85,16 +85,19 @@ enum Command {
 }
 
 impl Command {
-    /// Whether it works against the sandbox.
-    fn in_sandbox(&self) -> bool {
-        match self {
-            Self::Plan(plan) => plan.stack.sandbox,
-            Self::Apply(apply) => apply.stack.sandbox,
-            Self::Destroy(destroy) => destroy.stack.sandbox,
-            Self::Adopt(adopt) => adopt.stack.sandbox,
-            Self::Show(show) => show.in_sandbox(),
-            Self::Check(_) | Self::Schema(_) | Self::Sandbox(_) | Self::Completions(_) => false,
-        }
+    /// The stack, when the command works against the sandbox.
+    fn in_sandbox(&self) -> Option<&StackArguments> {
+        let stack = match self {
+            Self::Plan(plan) => &plan.stack,
+            Self::Apply(apply) => &apply.stack,
+            Self::Destroy(destroy) => &destroy.stack,
+            Self::Adopt(adopt) => &adopt.stack,
+            Self::Show(show) => show.stack()?,
+            Self::Check(_) | Self::Schema(_) | Self::Sandbox(_) | Self::Completions(_) => {
+                return None;
+            }
+        };
+        stack.sandbox.then_some(stack)
     }
 }
 
@@ -133,7 +136,9 @@ fn misunderstood(error: &clap::Error) -> u8 {
 }
 
 fn enter(cli: &Cli, terminal: Terminal) -> Result<Exit, Failed> {
-    if cli.command.in_sandbox() {
+    if let Some(stack) = cli.command.in_sandbox() {
+        // A slip in the file shows before anything is installed or started.
+        session::load(&stack.file, &stack.variables)?;
         sandbox::enter(terminal)?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

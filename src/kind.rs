@@ -68,6 +68,16 @@ impl Site {
     pub fn arn(&self, service: &str, region: &str, resource: &str) -> String {
         format!("arn:{}:{service}:{region}:{}:{resource}", self.partition, self.account)
     }
+
+    /// What `${aws.…}` means.
+    pub fn answer(&self, field: &str) -> Option<Value> {
+        match field {
+            "account" => Some(self.account.clone().into()),
+            "region" => Some(self.region.clone().into()),
+            "partition" => Some(self.partition.clone().into()),
+            _ => None,
+        }
+    }
 }
 
 /// One resource to be read.

@@ -117,13 +117,37 @@ fn common(on_destroy: &[OnDestroy]) -> Map<String, Value> {
         schema
     };
     let fields = [
-        ("name", described(json!({ "type": ["string", "number"] }), "Its name in AWS, when it is not the key.")),
+        (
+            "name",
+            described(
+                json!({ "type": ["string", "number"] }),
+                "Its name in AWS, when it is not the key.",
+            ),
+        ),
         ("depends_on", described(names.clone(), "Keys of resources that must stand before it.")),
-        ("for_each", described(json!({}), "Repeats it for each item; `${each.key}` and `${each.value}` stand for the item.")),
+        (
+            "for_each",
+            described(
+                json!({}),
+                "Repeats it for each item; `${each.key}` and `${each.value}` stand for the item.",
+            ),
+        ),
         ("when", described(json!({ "type": flag }), "Whether it is in the stack at all.")),
         ("protect", described(json!({ "type": flag }), "Refuse every delete.")),
-        ("on_destroy", described(json!({ "enum": on_destroy }), "What happens to it, and to its data, when it goes.")),
-        ("adopt", described(json!({ "type": flag }), "Take it over when it exists without this stack's mark.")),
+        (
+            "on_destroy",
+            described(
+                json!({ "enum": on_destroy }),
+                "What happens to it, and to its data, when it goes.",
+            ),
+        ),
+        (
+            "adopt",
+            described(
+                json!({ "type": flag }),
+                "Take it over when it exists without this stack's mark.",
+            ),
+        ),
         ("ignore", described(names, "Fields whose differences don't count.")),
     ];
     fields.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
@@ -152,15 +176,17 @@ fn written(schema: &Value) -> Value {
             out
         }
         _ if takes_text(inner) => out,
-        _ => or_reference(out, inner.get("x-refers").is_none()),
+        _ => or_reference(out, inner.get("x-refers").is_none() && inner.get("x-file").is_none()),
     }
 }
 
 /// Everything of the schema that an editor understands.
 fn plain(schema: &Value) -> Value {
     let Some(schema) = schema.as_object() else { return json!({}) };
-    let kept = schema.iter().filter(|(key, _)| !key.starts_with("x-") && !OURS.contains(&key.as_str()));
-    let mut out: Map<String, Value> = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let kept =
+        schema.iter().filter(|(key, _)| !key.starts_with("x-") && !OURS.contains(&key.as_str()));
+    let mut out: Map<String, Value> =
+        kept.map(|(key, value)| (key.clone(), value.clone())).collect();
     // What may be left out isn't written as null.
     if let Some(word) = kind(&Value::Object(schema.clone())) {
         out.insert("type".to_owned(), word.into());
@@ -211,16 +237,27 @@ fn description(outer: &Value, inner: &Value) -> Option<String> {
 }
 
 fn takes_text(schema: &Value) -> bool {
-    let plain_text = kind(schema) == Some("string") && schema.get("enum").is_none() && schema.get("pattern").is_none();
+    let plain_text = kind(schema) == Some("string")
+        && schema.get("enum").is_none()
+        && schema.get("pattern").is_none();
     let listed = kind(schema).is_none() && schema["type"].as_array().is_some();
-    plain_text || listed || schema.get("type").is_none() && schema.get("oneOf").is_none() && schema.get("enum").is_none()
+    plain_text
+        || listed
+        || schema.get("type").is_none()
+            && schema.get("oneOf").is_none()
+            && schema.get("enum").is_none()
 }
 
-/// The value itself, or a text with a reference in it; a bare key where the field refers to a kind.
+/// The value itself, or a text with a reference in it; any text where a bare key or one file may
+/// stand.
 fn or_reference(mut schema: Value, marked: bool) -> Value {
     let description = schema.as_object_mut().and_then(|schema| schema.shift_remove("description"));
     let default = schema.as_object_mut().and_then(|schema| schema.shift_remove("default"));
-    let text = if marked { json!({ "type": "string", "pattern": REFERENCE }) } else { json!({ "type": "string" }) };
+    let text = if marked {
+        json!({ "type": "string", "pattern": REFERENCE })
+    } else {
+        json!({ "type": "string" })
+    };
     let mut out = json!({ "anyOf": [schema, text] });
     if let Some(description) = description {
         out["description"] = description;

@@ -19,11 +19,19 @@ use crate::stack::Inputs;
 /// What every command takes.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    /// When to use colours: auto, always or never; NO_COLOR in the environment turns auto off
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = "Everywhere"
+    )]
     pub color: When,
     /// Show what lagoa does on standard error; twice for every call to AWS
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Everywhere")]
     pub verbose: u8,
 }
 
@@ -106,8 +114,9 @@ impl Variables {
         for file in &self.files {
             var_files.extend(variable_file(file)?);
         }
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
         Ok(Inputs {
             vars: self.vars.iter().cloned().collect(),
             var_files,
@@ -130,13 +139,20 @@ fn variable_file(path: &Path) -> Result<BTreeMap<String, String>, Failed> {
     let wrong = entries.iter().filter(|(_, node)| node.text().is_none());
     let wrong = wrong.map(|(key, node)| {
         let message = format!("`{}` must be a single value, not {}", key.text, node.shape());
-        Problem::error(message).at(if node.place.range.is_empty() { &key.place } else { &node.place })
+        Problem::error(message).at(if node.place.range.is_empty() {
+            &key.place
+        } else {
+            &node.place
+        })
     });
     let wrong: Vec<Problem> = wrong.collect();
     if !wrong.is_empty() {
         return Err(wrong.into());
     }
-    Ok(entries.iter().filter_map(|(key, node)| Some((key.text.clone(), node.text()?.to_owned()))).collect())
+    Ok(entries
+        .iter()
+        .filter_map(|(key, node)| Some((key.text.clone(), node.text()?.to_owned())))
+        .collect())
 }
 
 /// How to plan.

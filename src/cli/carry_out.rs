@@ -58,7 +58,7 @@ pub async fn carry_out(
     let run = Run { session, plan, parallelism: consent.run.parallelism.into(), terminal };
     // An empty plan is carried out too: its outcome answers the outputs.
     let Some(outcome) = run.to_the_end().await? else { return Ok(Exit::Interrupted) };
-    let summary = Summary::new(plan, &session.stack, &outcome);
+    let summary = Summary::new(plan, &session.stack, &outcome, &session.file);
     if consent.json {
         terminal.out(&json::applied(&view, &summary));
     } else if view.changes() {

@@ -48,7 +48,7 @@ impl Destroy {
         };
         let mut session = Session::open(&self.stack, &arguments).await?;
         if self.stack.sandbox {
-            terminal.err("In the sandbox destroy lifts every protection and deletes the data.\n");
+            terminal.err("In the sandbox, destroy lifts every protection.\n");
             unprotect(&mut session.stack);
         }
         let plan = session.plan(Purpose::Destroy, &arguments.options()).await?;

@@ -54,10 +54,11 @@ struct Of {
 }
 
 impl Show {
-    pub fn in_sandbox(&self) -> bool {
+    /// The stack it is about.
+    pub fn stack(&self) -> Option<&StackArguments> {
         match &self.what {
-            What::Stack(of) | What::Outputs(of) => of.stack.sandbox,
-            What::Kinds | What::Kind { .. } => false,
+            What::Stack(of) | What::Outputs(of) => Some(&of.stack),
+            What::Kinds | What::Kind { .. } => None,
         }
     }
 

@@ -20,6 +20,9 @@ use crate::reference;
 const READY_LIMIT: Duration = Duration::from_secs(90 * 60);
 /// How long a created resource may stay invisible, or a change may take to show.
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+/// How long something that is said to be there may stay invisible, before lagoa takes it for
+/// somebody else's.
+const GLIMPSE_LIMIT: Duration = Duration::from_secs(15);
 /// Updates that may be tried before lagoa says that AWS doesn't keep a value.
 const UPDATES: usize = 4;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
@@ -179,27 +182,42 @@ impl Run<'_> {
         let cx = self.cx(step, &status);
         match self.call(step, false, || step.kind.create(desired, &cx)).await {
             Ok(()) => Ok(true),
-            Err(error) if error.class == Class::Already => match self.read(step, desired).await? {
-                Some(live) if self.is_ours(&live) => Ok(true),
-                Some(_) => Err(changed(format!("{} exists now, and isn't lagoa's", step.name))),
-                None => {
-                    Err(error.hint("something of that name exists where lagoa can't see it").into())
+            Err(error) if error.class == Class::Already => {
+                match self.seen_within(step, desired, GLIMPSE_LIMIT).await? {
+                    Some(live) if self.is_ours(&live) => Ok(true),
+                    Some(_) => Err(changed(format!("{} exists now, and isn't lagoa's", step.name))),
+                    None => {
+                        let hint = "something of that name exists where lagoa can't see it";
+                        Err(error.hint(hint).into())
+                    }
                 }
-            },
+            }
             Err(error) => Err(error.into()),
         }
     }
 
     /// Waits until what was just made can be read.
     async fn appear(&self, step: &Step, desired: &Value) -> Result<Option<Live>, Failure> {
+        let live = self.seen_within(step, desired, SETTLE_LIMIT * 2).await?;
+        if live.is_none() {
+            let message = format!("AWS said that it made {}, but doesn't show it", step.name);
+            return Err(Error::new(Class::Terminal, message).into());
+        }
+        Ok(live)
+    }
+
+    /// Reads until something is there; `None` when nothing has come up within the limit.
+    async fn seen_within(
+        &self,
+        step: &Step,
+        desired: &Value,
+        limit: Duration,
+    ) -> Result<Option<Live>, Error> {
         let patience = Patience::new();
         loop {
-            if let Some(live) = self.read(step, desired).await? {
-                return Ok(Some(live));
-            }
-            if !patience.pause(SETTLE_LIMIT * 2).await {
-                let message = format!("AWS said that it made {}, but doesn't show it", step.name);
-                return Err(Error::new(Class::Terminal, message).into());
+            let live = self.read(step, desired).await?;
+            if live.is_some() || !patience.pause(limit).await {
+                return Ok(live);
             }
         }
     }

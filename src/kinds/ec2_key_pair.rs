@@ -115,7 +115,7 @@ laptop:
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let names: Vec<String> = wanted.iter().map(|one| one.name.clone()).collect();
-        let pairs = aws.ec2.describe_key_pairs_by_name(&names).await?;
+        let pairs = aws.ec2.describe_key_pairs_by("key-name", &names).await?;
         // A `*` in a name finds others, too.
         let found = pairs.into_iter().filter_map(|pair| {
             let wanted = wanted.iter().find(|one| one.name == pair.key_name)?;
@@ -125,9 +125,8 @@ laptop:
     }
 
     async fn owned(aws: &Aws) -> Result<Vec<String>, Error> {
-        // EC2's own filter is one call, too, and unlike the shared sweep never behind.
-        let mark = ec2::Filter::new("tag:lagoa:stack", [aws.site.stack.as_str()]);
-        let pairs = aws.ec2.describe_key_pairs(&[mark]).await?;
+        let ids = aws.swept("ec2", "key-pair/").await?;
+        let pairs = aws.ec2.describe_key_pairs_by("key-pair-id", &ids).await?;
         Ok(pairs.into_iter().map(|pair| pair.key_name).collect())
     }
 
@@ -234,13 +233,7 @@ impl Ec2KeyPair {
             None => default_secret(cx.name),
         };
         let about = format!("Private key of the EC2 key pair {}", cx.name);
-        let opened = vault::open(cx, &secret, &about, self.holder()).await;
-        opened.map_err(|error| match error.hint {
-            None if error.code.is_empty() => {
-                error.hint("choose another name for it in `private_key_secret`")
-            }
-            _ => error,
-        })?;
+        vault::open(cx, &secret, &about, self.holder()).await?;
         let mut tags: BTreeMap<String, String> = self.tags.0.clone();
         tags.insert(SECRET_TAG.to_owned(), secret.clone());
         let pair = cx.ec2.create_key_pair(cx.name, self.api_type(), self.api_format(), &tags).await?;
@@ -249,7 +242,7 @@ impl Ec2KeyPair {
             "private_key": pair.key_material.expose_secret(),
         });
         let value = SecretString::from(value.to_string());
-        vault::put(cx, &secret, &value, &[(KEY_PAIR_TAG, &pair.key_pair_id)]).await
+        vault::put(cx, &secret, &value, &[(KEY_PAIR_TAG, &pair.key_pair_id)]).await.map(drop)
     }
 
     fn api_type(&self) -> ec2::KeyType {

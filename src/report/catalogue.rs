@@ -96,8 +96,12 @@ fn field(
     if let Some(default) = default {
         marks.push(format!("default {}", value::line(default)));
     }
-    for (flag, words) in [("createOnly", "fixed at creation"), ("writeOnly", "never read back")] {
-        if schema[flag] == true {
+    for (flag, words) in [
+        ("createOnly", "fixed at creation"),
+        ("writeOnly", "never read back"),
+        ("readOnly", "reported by AWS"),
+    ] {
+        if schema[flag] == true && !(flag == "readOnly" && indent.len() == 2) {
             marks.push(words.to_owned());
         }
     }
@@ -157,8 +161,21 @@ fn kind_of(schema: &Value) -> String {
         Some("object") => "mapping".to_owned(),
         Some("integer") => bounds(schema, "integer"),
         Some(other) => other.to_owned(),
-        None => "value".to_owned(),
+        None => either(schema),
     }
+}
+
+/// Types of which a value may have any.
+fn either(schema: &Value) -> String {
+    let types = schema["type"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let mut words: Vec<String> = types.filter(|one| *one != "null").map(str::to_owned).collect();
+    for list in ["anyOf", "oneOf"] {
+        let real =
+            schema[list].as_array().into_iter().flatten().filter(|one| one["type"] != "null");
+        words.extend(real.map(kind_of));
+    }
+    words.dedup();
+    if words.is_empty() { "anything".to_owned() } else { words.join(" or ") }
 }
 
 fn bounds(schema: &Value, word: &str) -> String {

@@ -42,7 +42,11 @@ fn cells(row: &Row<'_>, stack: &str) -> Vec<String> {
         state.push_str(", no longer in the stack");
     }
     let owner = row.live.and_then(|live| live.owner.as_ref());
-    if row.live.is_some() && owner.is_none_or(|owner| owner.stack != stack) {
+    // A seed is done or not; nobody owns it.
+    if row.live.is_some()
+        && !row.kind.facts().seed
+        && owner.is_none_or(|owner| owner.stack != stack)
+    {
         match owner {
             Some(owner) => state.push_str(&format!(", belongs to the stack {}", owner.stack)),
             None => state.push_str(", not lagoa's"),

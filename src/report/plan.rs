@@ -19,10 +19,17 @@ pub fn render(view: &View, style: Style) -> String {
     let mut text = String::new();
     if !view.resources.is_empty() {
         text.push_str(&heading(view, style));
+        let mut short = false;
         for entry in &view.resources {
-            text.push_str(&resource(entry, style));
-            text.push('\n');
+            let lines = resource(entry, style);
+            let was_short = std::mem::replace(&mut short, lines.lines().count() == 1);
+            // Entries of one line stand together.
+            if !(short && was_short) {
+                text.push('\n');
+            }
+            text.push_str(&lines);
         }
+        text.push('\n');
     }
     text.push_str(&total(view, style));
     text
@@ -47,7 +54,7 @@ fn heading(view: &View, style: Style) -> String {
         legend.push(format!("{} blocked", style.paint(Ink::Bad, "!")));
     }
     format!(
-        "Stack {} in account {}, {}\n{}\n\n",
+        "Stack {} in account {}, {}\n{}\n",
         style.paint(Ink::Strong, &view.stack),
         view.account,
         view.region,
@@ -86,7 +93,10 @@ fn resource(entry: &Entry, style: Style) -> String {
     for reason in &entry.because {
         prose(&mut text, style, Ink::Bad, "replaced: ", reason);
     }
-    if let Some(data) = &entry.data {
+    let said = |data: &String| {
+        entry.blocked.as_ref().is_some_and(|blocked| blocked.reason.starts_with(data))
+    };
+    if let Some(data) = entry.data.as_ref().filter(|data| !said(data)) {
         prose(&mut text, style, Ink::Warn, "data: ", data);
     }
     if let Some(blocked) = &entry.blocked {
@@ -101,7 +111,7 @@ fn resource(entry: &Entry, style: Style) -> String {
 }
 
 fn prose(text: &mut String, style: Style, ink: Ink, label: &str, words: &str) {
-    let hanging = " ".repeat(label.chars().count());
+    let hanging = " ".repeat(label.chars().count().max(2));
     for (number, line) in wrapped(&harmless(words), WIDTH - label.len()).iter().enumerate() {
         let label = if number == 0 { style.paint(ink, label) } else { hanging.clone() };
         text.push_str(&format!("{INDENT}{label}{line}\n"));
@@ -193,8 +203,12 @@ fn changed(field: &Field, style: Style) -> (String, Vec<String>) {
                 return members(field, style);
             }
             let new = later(value::line(&field.new), field.known_after_apply);
-            let (old, new) =
-                (style.paint(Ink::Faint, &value::line(&field.old)), style.paint(Ink::Strong, &new));
+            // What a large value was is in the way of what it becomes.
+            let old = value::clipped(
+                &value::line(&field.old),
+                if field.old.is_object() { 40 } else { NARROW },
+            );
+            let (old, new) = (style.paint(Ink::Faint, &old), style.paint(Ink::Strong, &new));
             vec![format!("{old} → {new}")]
         });
     if let (true, Some(first)) = (field.forces_replacement, lines.first_mut()) {
@@ -285,3 +299,7 @@ pub fn words(total: &Total) -> Vec<String> {
     });
     each.collect()
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -106,6 +106,7 @@ fn names(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(names).collect::<Vec<_>>().join(", "),
+        Value::Null => "(none)".to_owned(),
         Value::Object(map) if map.values().all(|value| value.is_string() || value.is_array()) => {
             map.values().map(names).collect::<Vec<_>>().join(", ")
         }
@@ -129,7 +130,7 @@ fn members(old: &Value, new: &Value) -> String {
                     old.iter().filter(|one| !new.contains(one)).map(|one| format!("- {one}"));
                 comes.chain(goes).collect::<Vec<_>>().join(" ")
             }
-            _ => format!("{} → {}", flow(&old[member]), flow(&new[member])),
+            _ => format!("{} → {}", names(&old[member]), names(&new[member])),
         };
         parts.push(format!("{member} {change}"));
     }

@@ -61,7 +61,8 @@ impl<'a> Progress<'a> {
             }
             Event::Failed(id, failure) => {
                 self.ended(id, |step, style| {
-                    let words = clipped(&harmless(&Trouble::new(step, &failure).words()), STATUS);
+                    let words =
+                        clipped(&harmless(&Trouble::new(step, &failure, "").words()), STATUS);
                     format!("{} {}: {words}", style.paint(Ink::Bad, "✗"), label(step))
                 });
             }
@@ -165,7 +166,11 @@ fn done(step: &Step, elapsed: Duration, style: Style) -> String {
         Action::Seed => "seeded",
         Action::Delete => "deleted",
         Action::Retain => {
-            return format!("{} {}: left in the account", style.paint(Ink::Faint, "="), label(step));
+            return format!(
+                "{} {}: left in the account",
+                style.paint(Ink::Faint, "="),
+                label(step)
+            );
         }
     };
     format!("{} {}: {word} in {}", style.paint(Ink::Good, "✓"), label(step), time(elapsed))

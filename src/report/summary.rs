@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::style::{Ink, Style, columns, counted, harmless, wrapped};
 use super::value;
+use super::view::remedy;
 use crate::execution::{Failure, Outcome};
 use crate::plan::{Action, Plan, Step};
 use crate::reference::{is_unknown, shown};
@@ -67,13 +68,13 @@ pub struct Trouble {
 
 impl Trouble {
     /// What went wrong with a step.
-    pub fn new(step: &Step, failure: &Failure) -> Self {
+    pub fn new(step: &Step, failure: &Failure, file: &str) -> Self {
         match failure {
             Failure::Blocked => {
                 let blocked = step.blocked.as_ref();
                 Self {
                     message: blocked.map(|b| shown(&b.reason)).unwrap_or_default(),
-                    help: blocked.map(|b| shown(&b.remedy)),
+                    help: blocked.map(|b| remedy(b, file)),
                     ..Self::default()
                 }
             }
@@ -103,17 +104,23 @@ impl Trouble {
 
 /// What a refusal means when AWS says no more.
 pub fn permission(code: &str) -> Option<String> {
-    let denied = ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"];
+    let denied =
+        ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"];
     if denied.contains(&code) {
-        return Some("the role or user that runs lagoa lacks a permission for this call".to_owned());
+        return Some(
+            "the role or user that runs lagoa lacks a permission for this call".to_owned(),
+        );
     }
-    let expired = ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId"];
-    expired.contains(&code).then(|| "the credentials have expired or are wrong; sign in again".to_owned())
+    let expired =
+        ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId"];
+    expired
+        .contains(&code)
+        .then(|| "the credentials have expired or are wrong; sign in again".to_owned())
 }
 
 impl Summary {
     /// Arranges what became of a plan.
-    pub fn new(plan: &Plan, stack: &Stack, outcome: &Outcome) -> Self {
+    pub fn new(plan: &Plan, stack: &Stack, outcome: &Outcome, file: &str) -> Self {
         let steps = plan.steps.iter().map(|step| {
             let resource = stack.resource(&step.key).filter(|_| !step.orphan);
             Ended {
@@ -124,7 +131,7 @@ impl Summary {
                 place: resource.map(|resource| {
                     format!("{}:{}", resource.place.source.name, resource.place.line_column().0)
                 }),
-                ending: ending(step, plan, outcome),
+                ending: ending(step, plan, outcome, file),
             }
         });
         let filled = plan.outputs.iter().map(|(name, v)| (name.clone(), outcome.fill(plan, v)));
@@ -138,9 +145,9 @@ impl Summary {
     }
 }
 
-fn ending(step: &Step, plan: &Plan, outcome: &Outcome) -> Ending {
+fn ending(step: &Step, plan: &Plan, outcome: &Outcome, file: &str) -> Ending {
     if let Some(failure) = outcome.failed.get(&step.id) {
-        return Ending::Failed(Trouble::new(step, failure));
+        return Ending::Failed(Trouble::new(step, failure, file));
     }
     if outcome.done.contains(&step.id) {
         return Ending::Done;
@@ -189,7 +196,8 @@ fn failure(step: &Ended, trouble: &Trouble, style: Style) -> String {
         (Action::Delete, _) => "could not be deleted",
         (Action::Retain, _) => "could not be left",
     };
-    let mut text = format!("{} {} {} {verb}{place}\n", style.paint(Ink::Bad, "error:"), step.kind, step.key);
+    let mut text =
+        format!("{} {} {} {verb}{place}\n", style.paint(Ink::Bad, "error:"), step.kind, step.key);
     for line in trouble.words().lines() {
         for line in wrapped(&harmless(line), 96) {
             text.push_str(&format!("  {line}\n"));
@@ -213,9 +221,11 @@ fn not_started(summary: &Summary, style: Style) -> String {
             Ending::NotStarted(causes) if causes.is_empty() => {
                 Some(vec![step.kind.to_owned(), step.key.clone(), "the run was stopped".to_owned()])
             }
-            Ending::NotStarted(causes) => {
-                Some(vec![step.kind.to_owned(), step.key.clone(), format!("needs {}", causes.join(", "))])
-            }
+            Ending::NotStarted(causes) => Some(vec![
+                step.kind.to_owned(),
+                step.key.clone(),
+                format!("needs {}", causes.join(", ")),
+            ]),
             _ => None,
         })
         .collect();
@@ -226,11 +236,13 @@ fn not_started(summary: &Summary, style: Style) -> String {
 }
 
 fn count(summary: &Summary, elapsed: &str, style: Style) -> String {
-    let of = |wanted: fn(&Ending) -> bool| summary.steps.iter().filter(|s| wanted(&s.ending)).count();
+    let of =
+        |wanted: fn(&Ending) -> bool| summary.steps.iter().filter(|s| wanted(&s.ending)).count();
     let done = of(|ending| matches!(ending, Ending::Done));
     let failed = of(|ending| matches!(ending, Ending::Failed(_)));
     let waiting = of(|ending| matches!(ending, Ending::NotStarted(_)));
-    let mut parts = vec![format!("{} done", counted(done, "step"))];
+    let all = failed + waiting == 0;
+    let mut parts = vec![format!("{}{}", counted(done, "step"), if all { "" } else { " done" })];
     if failed > 0 {
         parts.push(style.paint(Ink::Bad, &format!("{failed} failed")));
     }
@@ -253,5 +265,9 @@ pub fn outputs(outputs: &[(String, Value)], style: Style) -> String {
     }
     let plain = |value: &Value| value.as_str().map_or_else(|| value::flow(value), str::to_owned);
     let rows = outputs.iter().map(|(name, value)| vec![name.clone(), harmless(&plain(value))]);
-    format!("\n{}\n{}", style.paint(Ink::Strong, "Outputs:"), columns(&rows.collect::<Vec<_>>(), "  "))
+    format!(
+        "\n{}\n{}",
+        style.paint(Ink::Strong, "Outputs:"),
+        columns(&rows.collect::<Vec<_>>(), "  ")
+    )
 }

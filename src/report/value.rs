@@ -25,13 +25,16 @@ pub fn flow(value: &Value) -> String {
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::String(text) => string(text),
         Value::Array(items) if items.is_empty() => "[]".to_owned(),
-        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", "))
+        }
         Value::Object(map) => {
             let set: Vec<_> = map.iter().filter(|(_, value)| !value.is_null()).collect();
             if set.is_empty() {
                 return "{}".to_owned();
             }
-            let members = set.into_iter().map(|(key, value)| format!("{}: {}", string(key), flow(value)));
+            let members =
+                set.into_iter().map(|(key, value)| format!("{}: {}", string(key), flow(value)));
             format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
         }
     }
@@ -49,7 +52,8 @@ pub fn string(text: &str) -> String {
     let reference = text.contains("${");
     // A number is one in every field it may stand in, so that it needs no quotes.
     let alike = matches!(text.as_str(), "" | "true" | "false" | "null" | "~");
-    let edges = text.starts_with(' ') || text.ends_with(' ') || text.ends_with(':') || text.contains(": ");
+    let edges =
+        text.starts_with(' ') || text.ends_with(' ') || text.ends_with(':') || text.contains(": ");
     if alike || edges || (text.chars().any(odd) && !reference) {
         return Value::String(harmless(&text)).to_string();
     }
@@ -79,7 +83,8 @@ pub fn shown(value: &Value) -> Value {
 
 /// The schema of the value when it is there: `Option` adds a null alternative that says nothing.
 pub fn given(schema: &Value) -> &Value {
-    let mut real = schema["anyOf"].as_array().into_iter().flatten().filter(|one| one["type"] != "null");
+    let mut real =
+        schema["anyOf"].as_array().into_iter().flatten().filter(|one| one["type"] != "null");
     match (real.next(), real.next()) {
         (Some(only), None) => only,
         _ => schema,
@@ -123,12 +128,31 @@ pub fn public(schema: &Value, value: &Value) -> Value {
     }
 }
 
+/// The value without the members that only AWS reports, such as the id of a rule.
+pub fn written(schema: &Value, value: &Value) -> Value {
+    let schema = given(schema);
+    match value {
+        Value::Array(items) => items.iter().map(|item| written(&schema["items"], item)).collect(),
+        Value::Object(map) => {
+            let members = map.iter().filter_map(|(key, value)| {
+                let property =
+                    schema["properties"].get(key).unwrap_or(&schema["additionalProperties"]);
+                let own = given(property);
+                let reported = own["readOnly"] == true && own["x-derived"] != true;
+                (!reported).then(|| (key.clone(), written(property, value)))
+            });
+            Value::Object(members.collect::<Map<_, _>>())
+        }
+        other => other.clone(),
+    }
+}
+
 /// Where a secret comes from, in words.
 fn source(value: &Value) -> String {
     match (value["env"].as_str(), value["secret"].as_str(), value["key"].as_str()) {
-        (Some(env), _, _) => format!("from the environment: {env}"),
+        (Some(env), _, _) => format!("${{env.{env}}}"),
         (_, Some(secret), None) => format!("from the secret {secret}"),
-        (_, Some(secret), Some(key)) => format!("from the secret {secret}, member {key}"),
+        (_, Some(secret), Some(key)) => format!("from the secret {secret} ({key})"),
         _ => HIDDEN.to_owned(),
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::value::{self, given, public};
+use super::value::{self, given, public, written};
 use crate::diff::Change;
 use crate::plan::{Action, Blocked, Plan, Step};
 use crate::reference::{is_unknown, shown};
@@ -146,7 +146,7 @@ impl View {
     pub fn new(plan: &Plan, stack: &Stack, file: &str, destroy: bool) -> Self {
         let position = |key: &str| stack.resources.iter().position(|r| r.key == key);
         let mut resources: Vec<Entry> =
-            plan.steps.iter().filter_map(|step| entry(step, plan, stack)).collect();
+            plan.steps.iter().filter_map(|step| entry(step, plan, stack, file)).collect();
         // Stable, so what goes stays in the plan's order.
         resources.sort_by_key(|entry| match entry.action {
             Deed::Delete | Deed::Retain => (1, 0),
@@ -193,7 +193,7 @@ fn total(resources: &[Entry], unchanged: usize) -> Total {
 }
 
 /// The entry of a step; `None` for the delete half of a replacement, which the other half covers.
-fn entry(step: &Step, plan: &Plan, stack: &Stack) -> Option<Entry> {
+fn entry(step: &Step, plan: &Plan, stack: &Stack, file: &str) -> Option<Entry> {
     let half = !step.replaces.is_empty();
     let delete = plan.steps.iter().find(|other| {
         half && other.action == Action::Delete
@@ -224,7 +224,7 @@ fn entry(step: &Step, plan: &Plan, stack: &Stack) -> Option<Entry> {
         name: shown(&step.name),
         place,
         orphan: step.orphan,
-        blocked: first_blocked(step, delete),
+        blocked: first_blocked(step, delete, file),
         because: step.replaces.iter().map(|reason| shown(reason)).collect(),
         data: first(&step.data, delete.map(|step| &step.data)).map(|data: String| shown(&data)),
         notes: step.summary.iter().map(|note| shown(note)).collect(),
@@ -233,9 +233,14 @@ fn entry(step: &Step, plan: &Plan, stack: &Stack) -> Option<Entry> {
     })
 }
 
-fn first_blocked(step: &Step, delete: Option<&Step>) -> Option<Blocked> {
+fn first_blocked(step: &Step, delete: Option<&Step>, file: &str) -> Option<Blocked> {
     let blocked = step.blocked.as_ref().or_else(|| delete?.blocked.as_ref())?;
-    Some(Blocked { reason: shown(&blocked.reason), remedy: shown(&blocked.remedy) })
+    Some(Blocked { reason: shown(&blocked.reason), remedy: remedy(blocked, file) })
+}
+
+/// The way out, with the file that the person named.
+pub fn remedy(blocked: &Blocked, file: &str) -> String {
+    shown(&blocked.remedy).replace("STACK_FILE", file)
 }
 
 /// The fields of a change; a map of policies that comes or goes whole is one field per policy.
@@ -262,8 +267,8 @@ fn fields(schema: &Value, change: &Change) -> Vec<Field> {
 fn field(own: &Value, change: &Change) -> Field {
     Field {
         path: shown(&change.path),
-        old: value::shown(&public(own, &change.old)),
-        new: value::shown(&public(own, &change.new)),
+        old: value::shown(&public(own, &written(own, &change.old))),
+        new: value::shown(&public(own, &written(own, &change.new))),
         known_after_apply: change.unknown,
         forces_replacement: change.immutable,
         members: change.set,
@@ -323,7 +328,7 @@ mod tests {
         let value =
             json!({ "password": { "secret": "db", "key": "pw" }, "login": { "word": "hunter2" } });
         let public = public(&schema, &value);
-        assert_eq!(public["password"], "from the secret db, member pw");
+        assert_eq!(public["password"], "from the secret db (pw)");
         assert_eq!(public["login"]["word"], value::HIDDEN);
     }
 }

@@ -20,19 +20,39 @@ const MADE_UP_SUBNET: &str = "subnet-0a1b2c3d4e5f6000";
 pub struct Site {
     pub folder: PathBuf,
     home: PathBuf,
+    /// Stops the sandbox when it goes.
+    keeper: bool,
 }
 
 impl Site {
     /// A fresh folder and a sandbox of its own, named after the test.
     pub fn new(test: &str) -> Self {
+        Self::with(test, &[])
+    }
+
+    /// One whose databases come and go at once.
+    pub fn quick(test: &str) -> Self {
+        Self::with(test, &[("LAGOA_SANDBOX_RDS_DELAY", "0.05")])
+    }
+
+    fn with(test: &str, settings: &[(&str, &str)]) -> Self {
         let base =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
         // Databases run as another user, so their home must be reachable for anyone.
         let home = std::env::temp_dir().join(format!("lagoa-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&base).expect("make the test's folder");
-        let site = Self { folder: base, home };
-        site.run(&["sandbox", "start"]).success();
+        let site = Self { folder: base, home, keeper: true };
+        let mut start = site.command(&["sandbox", "start"]);
+        let output = start.envs(settings.iter().copied()).output().expect("run lagoa");
+        Ran { arguments: "sandbox start".to_owned(), output }.success();
         site
+    }
+
+    /// Another folder that works with the same sandbox, as a checkout on another machine would.
+    pub fn elsewhere(&self, name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("make a folder");
+        Self { folder, home: self.home.clone(), keeper: false }
     }
 
     /// Writes a file below the folder.
@@ -66,6 +86,12 @@ impl Site {
             .env_remove("AWS_PROFILE")
             .stdin(Stdio::null());
         command
+    }
+
+    /// Makes a command talk to this endpoint as if it were AWS.
+    pub fn aws(&self, command: &mut Command, endpoint: &str) {
+        command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_ACCESS_KEY_ID", "test");
+        command.env("AWS_SECRET_ACCESS_KEY", "test").env("AWS_EC2_METADATA_DISABLED", "true");
     }
 
     /// Runs lagoa.
@@ -190,6 +216,9 @@ fn wait(pid: u32) -> (i32, libc::rusage) {
 
 impl Drop for Site {
     fn drop(&mut self) {
+        if !self.keeper {
+            return;
+        }
         let _ = self.command(&["sandbox", "stop"]).output();
         let _ = std::fs::remove_dir_all(&self.home);
     }

@@ -43,6 +43,7 @@ pub struct Rule {
     /// The peer as whatever is in a security group: its key, its id, `account/id` for one of
     /// another account, or `self` for the group that the rule stands in.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-words" = [SELF]))]
     pub security_group: Option<SecurityGroupId>,
     /// The peer as the id of a managed prefix list: `pl-…`.
     #[serde(skip_serializing_if = "Option::is_none")]
