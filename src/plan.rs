@@ -308,40 +308,6 @@ impl<'a> Planner<'a> {
         self.push(step);
     }
 
-<<<<<<< HEAD
-=======
-    fn replace(
-        &mut self,
-        resource: &Resource,
-        desired: Value,
-        live: &Live,
-        changes: Vec<Change>,
-        reasons: Vec<String>,
-    ) {
-        let mut delete = self.step(resource, Action::Delete, Value::Null);
-        delete.live = Some(live.clone());
-        delete.replaces.clone_from(&reasons);
-        delete.needs.clear();
-        delete.farewell = self.farewell(resource.on_destroy, resource.kind, &resource.name);
-        if resource.on_destroy == Some(OnDestroy::Retain) {
-            delete.blocked = Some(Blocked::retained(&reasons));
-        } else {
-            self.guard(&mut delete, resource.protect);
-        }
-        if delete.farewell.on_destroy == Some(OnDestroy::Snapshot) {
-            let carried = |data| format!("{data}; the new one doesn't get it by itself");
-            delete.data = delete.data.map(carried);
-        }
-        let delete = self.push(delete);
-        self.leaving.insert(resource.key.clone(), delete);
-        self.create(resource, desired, reasons, Some(delete));
-        if let Some(step) = self.steps.last_mut() {
-            step.changes = changes;
-            step.live = Some(live.clone());
-        }
-    }
-
->>>>>>> law2
     /// A step for the resource that waits for the steps of everything it needs.
     fn step(&self, resource: &Resource, action: Action, desired: Value) -> Step {
         let needs = self.graph.needs(&resource.key).iter().filter_map(|need| self.ready.get(need));
