@@ -91,7 +91,7 @@ const FORBIDDEN: &[&str] =
 /// Lines that a file may have, its tests not counted. Longer ones are listed with their length,
 /// which may only shrink.
 const LINES: usize = 450;
-const LONG: &[(&str, usize)] = &[("src/kinds/s3_bucket/lifecycle.rs", 463)];
+const LONG: &[(&str, usize)] = &[];
 
 struct File {
     path: String,
@@ -115,7 +115,9 @@ fn files() -> Vec<File> {
             }
         }
     }
-    paths.retain(|path| path.file_name().is_some_and(|name| name != "tests.rs"));
+    paths.retain(|path| {
+        path.file_name().is_some_and(|name| !name.to_string_lossy().ends_with("tests.rs"))
+    });
     paths.sort();
     let files: Vec<File> = paths.iter().map(|path| file(root, path)).collect();
     assert!(files.len() > 50, "the source is where it was");

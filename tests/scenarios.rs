@@ -7,7 +7,7 @@
 //! | `stack` | the stack file |
 //! | `file PATH` | a file beside it |
 //! | `live` | what AWS has, as a mapping; see below |
-//! | `options` | `destroy`, `targets`, `unprotect`, `rotate`, `decided` |
+//! | `options` | `destroy`, `targets`, `unprotect`, `rotate`, `rerun`, `accept` |
 //! | `plan` | the plan as a reviewer reads it; `LAGOA_BLESS=1` writes it anew |
 //!
 //! In `live` each entry is a key of the stack: it is there as the stack wants it, except for the
@@ -102,7 +102,8 @@ impl Scene {
                 targets: keys("targets"),
                 unprotect: options["unprotect"] == true,
                 rotate: keys("rotate"),
-                decided: keys("decided"),
+                rerun: keys("rerun"),
+                accept: keys("accept"),
                 run: "0001".to_owned(),
             },
             destroy: options["destroy"] == true,
@@ -224,7 +225,10 @@ fn every_scenario_has_the_plan_it_tells() {
         if bless {
             let before =
                 text.split_once("\n== plan\n").map_or(text.trim_end(), |(before, _)| before);
-            fs::write(&path, format!("{}\n\n== plan\n{found}", before.trim_end())).expect("bless");
+            // In one piece, since other tests read it at the same time.
+            let new = path.with_extension("new");
+            fs::write(&new, format!("{}\n\n== plan\n{found}", before.trim_end())).expect("bless");
+            fs::rename(new, &path).expect("bless");
         } else if told != found {
             wrong.push(format!("{name}\n--- told\n{told}--- found\n{found}"));
         }

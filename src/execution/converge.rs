@@ -325,14 +325,6 @@ impl Run<'_> {
     }
 }
 
-/// A difference that wasn't there when the plan was made. Neither one that has gone by itself
-/// counts, nor one that an earlier step of this run may have made.
-fn strayed(then: &[Change], now: &[Change], ours: impl Fn(&str) -> bool) -> Option<Change> {
-    let same = |one: &Change, other: &Change| one.path == other.path && one.old == other.old;
-    let planned = |one: &Change| then.iter().any(|other| same(one, other));
-    now.iter().find(|one| !planned(one) && !ours(&one.path)).cloned()
-}
-
 /// Whoever uses what is replaced, and could take the new one in its stead, is updated after the
 /// replacement; a service that refuses to delete what is used leaves no order that works.
 fn still_used(step: &Step, error: Error) -> Error {
@@ -344,6 +336,14 @@ fn still_used(step: &Step, error: Error) -> Error {
          the old one goes last",
         step.key
     ))
+}
+
+/// A difference that wasn't there when the plan was made. Neither one that has gone by itself
+/// counts, nor one that an earlier step of this run may have made.
+fn strayed(then: &[Change], now: &[Change], ours: impl Fn(&str) -> bool) -> Option<Change> {
+    let same = |one: &Change, other: &Change| one.path == other.path && one.old == other.old;
+    let planned = |one: &Change| then.iter().any(|other| same(one, other));
+    now.iter().find(|one| !planned(one) && !ours(&one.path)).cloned()
 }
 
 fn changed(what: String) -> Failure {

@@ -382,7 +382,7 @@ impl AnyKind for Toy {
         Vec::new()
     }
 
-    fn summary(&self, _desired: &Value, _live: Option<&Value>, _root: &Path) -> Vec<String> {
+    fn summary(&self, _: &Value, _: Option<&Value>, _: &Path) -> Vec<String> {
         Vec::new()
     }
 
