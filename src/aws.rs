@@ -49,8 +49,6 @@ pub struct Aws {
     pub site: Site,
     /// The folder that the stack file's paths are relative to.
     pub root: PathBuf,
-    /// When this run began.
-    pub started: jiff::Timestamp,
     /// What was ordered on the command line.
     pub orders: Orders,
     /// Identity and Access Management.
@@ -131,7 +129,6 @@ impl Aws {
         Self {
             site,
             root,
-            started: jiff::Timestamp::now(),
             orders,
             iam: aws_sdk_iam::Client::new(config),
             s3: aws_sdk_s3::Client::new(config),

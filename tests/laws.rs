@@ -1,7 +1,6 @@
 //! Laws that hold for every kind, without a network: the example can be read, nothing differs from
 //! itself, every field is explained and well named, and what AWS publishes of its own types agrees.
 
-#[allow(dead_code, reason = "one of its functions is used here")]
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

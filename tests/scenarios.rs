@@ -15,7 +15,6 @@
 //! `.owner` names another stack (`~` for nobody's), `.phase` says `pending: WORDS` or
 //! `failed: WORDS`, `.holds` what deleting would lose.
 
-#[allow(dead_code, reason = "one of its functions is used here")]
 mod support;
 
 use std::collections::BTreeMap;

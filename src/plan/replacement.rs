@@ -51,6 +51,10 @@ impl Planner<'_> {
         } else {
             self.guard(&mut delete, resource.protect);
         }
+        if delete.farewell.on_destroy == Some(OnDestroy::Snapshot) {
+            let carried = |data| format!("{data}; the new one doesn't get it by itself");
+            delete.data = delete.data.map(carried);
+        }
         let delete = self.push(delete);
         self.leaving.insert(resource.key.clone(), delete);
         self.create(resource, desired, reasons, Some(delete));
