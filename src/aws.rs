@@ -4,8 +4,11 @@
 pub mod account;
 pub mod ec2;
 pub mod error;
+pub mod history;
+pub mod home;
 pub mod iam;
 pub mod kms;
+pub mod lock;
 pub mod marks;
 pub mod memo;
 pub mod policies;
@@ -47,6 +50,8 @@ pub struct Orders {
 pub struct Aws {
     /// Where the stack lives.
     pub site: Site,
+    /// ARN of whoever the credentials belong to.
+    pub caller: String,
     /// The folder that the stack file's paths are relative to.
     pub root: PathBuf,
     /// When this run began.
@@ -117,6 +122,7 @@ impl Aws {
         };
         Ok(Self {
             site,
+            caller: caller.arn().unwrap_or_default().to_owned(),
             root,
             started: jiff::Timestamp::now(),
             orders,

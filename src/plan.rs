@@ -2,6 +2,7 @@
 //! no terminal. The same input gives the same plan, byte for byte.
 
 mod blocked;
+pub mod digest;
 mod removal;
 mod world;
 
