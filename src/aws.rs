@@ -120,21 +120,36 @@ impl Aws {
             region,
             stack: stack.to_owned(),
         };
-        Ok(Self {
+        let mut aws = Self::over(&config, site, root, orders);
+        aws.caller = caller.arn().unwrap_or_default().to_owned();
+        Ok(aws)
+    }
+
+    /// Clients that have no way out: every call of theirs fails at once. For trying the engine
+    /// with kinds that live in memory.
+    #[doc(hidden)]
+    pub fn offline(site: Site, root: PathBuf, orders: Orders) -> Self {
+        let region = Region::new(site.region.clone());
+        let config = SdkConfig::builder().behavior_version(BehaviorVersion::latest());
+        Self::over(&config.region(region).build(), site, root, orders)
+    }
+
+    fn over(config: &SdkConfig, site: Site, root: PathBuf, orders: Orders) -> Self {
+        Self {
             site,
-            caller: caller.arn().unwrap_or_default().to_owned(),
+            caller: String::new(),
             root,
             started: jiff::Timestamp::now(),
             orders,
-            iam: aws_sdk_iam::Client::new(&config),
-            s3: aws_sdk_s3::Client::new(&config),
-            rds: aws_sdk_rds::Client::new(&config),
-            secrets: aws_sdk_secretsmanager::Client::new(&config),
-            tagging: aws_sdk_resourcegroupstagging::Client::new(&config),
-            ec2: ec2::Client::new(&config),
+            iam: aws_sdk_iam::Client::new(config),
+            s3: aws_sdk_s3::Client::new(config),
+            rds: aws_sdk_rds::Client::new(config),
+            secrets: aws_sdk_secretsmanager::Client::new(config),
+            tagging: aws_sdk_resourcegroupstagging::Client::new(config),
+            ec2: ec2::Client::new(config),
             sweep: Memo::default(),
             account: Memo::default(),
-        })
+        }
     }
 
     /// The last parts of the ARNs that carry this stack's tag and start with `service:…:prefix`,
@@ -215,11 +230,10 @@ async fn sweep(
     let mut arns = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page?;
-        arns.extend(
-            page.resource_tag_mapping_list()
-                .iter()
-                .filter_map(|m| m.resource_arn().map(str::to_owned)),
-        );
+        let found = page.resource_tag_mapping_list().iter();
+        // What belongs to a resource is no resource itself.
+        let whole = found.filter(|one| one.tags().iter().all(|tag| tag.key() != vault::PART_OF));
+        arns.extend(whole.filter_map(|one| one.resource_arn().map(str::to_owned)));
     }
     Ok(arns)
 }

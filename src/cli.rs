@@ -7,6 +7,7 @@ mod carry_out;
 mod check;
 mod completions;
 mod destroy;
+mod digest;
 mod failed;
 mod history;
 mod hold;

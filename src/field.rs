@@ -13,7 +13,8 @@
 //!
 //! A struct that AWS keeps as one piece (a lifecycle rule) carries
 //! `#[schemars(extend("x-whole" = true))]`: an `Option` in it that is left out isn't there, and
-//! taking it out of the stack is a change.
+//! taking it out of the stack is a change. A field that refers to a kind and takes words of its own
+//! beside keys (`self`) lists them in `x-words`.
 //!
 //! Each puts its mark into the JSON Schema by itself, and the generic diff reads the schema.
 

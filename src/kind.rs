@@ -68,6 +68,16 @@ impl Site {
     pub fn arn(&self, service: &str, region: &str, resource: &str) -> String {
         format!("arn:{}:{service}:{region}:{}:{resource}", self.partition, self.account)
     }
+
+    /// What `${aws.…}` means.
+    pub fn answer(&self, field: &str) -> Option<Value> {
+        match field {
+            "account" => Some(self.account.clone().into()),
+            "region" => Some(self.region.clone().into()),
+            "partition" => Some(self.partition.clone().into()),
+            _ => None,
+        }
+    }
 }
 
 /// One resource to be read.
@@ -108,6 +118,8 @@ pub struct Cx<'a> {
     pub name: &'a str,
     /// The resource's key in the stack.
     pub key: &'a str,
+    /// Write-only values are sent again (`--rotate KEY`); said to one update only.
+    pub rotate: bool,
     /// Shows the service's own status words while the verb works.
     pub status: &'a dyn Fn(String),
 }
@@ -193,9 +205,9 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
         Vec::new()
     }
 
-    /// What a reviewer should know about the desired value beyond its fields: a seed's files,
-    /// rows and statements.
-    fn summary(&self, _root: &std::path::Path) -> Vec<String> {
+    /// What a reviewer should know about the desired value beyond its fields: those of a seed's
+    /// files that will run, with their rows and statements.
+    fn summary(&self, _live: Option<&Self>, _root: &std::path::Path) -> Vec<String> {
         Vec::new()
     }
 
@@ -288,7 +300,12 @@ pub trait AnyKind {
     /// See [`Kind::check`].
     fn check(&self, desired: &Value, root: &std::path::Path) -> Vec<(String, String)>;
     /// See [`Kind::summary`].
-    fn summary(&self, desired: &Value, root: &std::path::Path) -> Vec<String>;
+    fn summary(
+        &self,
+        desired: &Value,
+        live: Option<&Value>,
+        root: &std::path::Path,
+    ) -> Vec<String>;
     /// See [`Kind::undecided`].
     fn undecided(&self, desired: &Value, live: &Value, root: &std::path::Path) -> Option<String>;
     /// See [`Kind::protected`].
@@ -423,8 +440,14 @@ impl<K: Kind> AnyKind for Registered<K> {
         }
     }
 
-    fn summary(&self, desired: &Value, root: &std::path::Path) -> Vec<String> {
-        typed::<K>(desired).map(|desired| desired.summary(root)).unwrap_or_default()
+    fn summary(
+        &self,
+        desired: &Value,
+        live: Option<&Value>,
+        root: &std::path::Path,
+    ) -> Vec<String> {
+        let live = live.and_then(|live| typed::<K>(live).ok());
+        typed::<K>(desired).map(|desired| desired.summary(live.as_ref(), root)).unwrap_or_default()
     }
 
     fn undecided(&self, desired: &Value, live: &Value, root: &std::path::Path) -> Option<String> {

@@ -2,7 +2,7 @@
 //! no terminal. The same input gives the same plan, byte for byte.
 
 mod blocked;
-pub mod digest;
+mod follow;
 mod removal;
 mod world;
 
@@ -66,6 +66,8 @@ pub struct Step {
     pub summary: Vec<String>,
     /// Field paths whose differences don't count.
     pub ignore: Vec<String>,
+    /// Fields whose live value earlier steps of this plan may change.
+    pub moved: BTreeSet<String>,
     /// How to take leave, for a delete.
     pub farewell: Farewell,
     /// It left the stack file.
@@ -100,10 +102,23 @@ pub struct Options {
     pub unprotect: bool,
     /// Resources whose write-only values are sent again.
     pub rotate: BTreeSet<String>,
-    /// Seeds that a person has decided about: run again, or take as done.
-    pub decided: BTreeSet<String>,
+    /// Seeds that a person wants to run again.
+    pub rerun: BTreeSet<String>,
+    /// Seeds whose edited files a person takes as done.
+    pub accept: BTreeSet<String>,
     /// Makes names that must differ from run to run, such as final snapshots'.
     pub run: String,
+}
+
+impl Options {
+    /// What a person has decided about a seed, in words.
+    fn decision(&self, key: &str) -> Option<&'static str> {
+        if self.rerun.contains(key) {
+            return Some("run it again, as --seed-rerun says");
+        }
+        let accepted = self.accept.contains(key);
+        accepted.then_some("take its edited files as done, as --seed-accept says: they don't run")
+    }
 }
 
 impl Plan {
@@ -283,9 +298,11 @@ impl<'a> Planner<'a> {
         self.facts.insert(resource.key.clone(), Facts::new(resource, &desired, Some(live)));
         let undecided = self.undecided(resource, &desired, live);
         let rotate = self.options.rotate.contains(&resource.key);
-        let decided = self.options.decided.contains(&resource.key);
+        let decision = self.options.decision(&resource.key);
         let waiting = matches!(live.phase, Phase::Pending(_));
-        if changes.is_empty() && undecided.is_none() && !rotate && !waiting && !decided {
+        let follows = self.follows(resource);
+        let asked = rotate || waiting || decision.is_some() || !follows.is_empty();
+        if changes.is_empty() && undecided.is_none() && !asked {
             self.unchanged.push(resource.key.clone());
             return;
         }
@@ -302,6 +319,10 @@ impl<'a> Planner<'a> {
         if let (true, Phase::Pending(status)) = (waiting, &live.phase) {
             step.summary.push(format!("wait until it is ready: it is {status}"));
         }
+        step.moved = self.moved(resource);
+        step.summary = resource.kind.summary(&step.desired, Some(&live.fields), self.root());
+        step.summary.extend(follows);
+        step.summary.extend(decision.map(str::to_owned));
         if rotate {
             step.summary.push("send its write-only values again".to_owned());
         }
@@ -340,7 +361,7 @@ impl<'a> Planner<'a> {
         let needs = self.graph.needs(&resource.key).iter().filter_map(|need| self.ready.get(need));
         let summary = match action {
             Action::Delete | Action::Retain => Vec::new(),
-            _ => resource.kind.summary(&desired, self.root()),
+            _ => resource.kind.summary(&desired, None, self.root()),
         };
         Step {
             id: 0,
@@ -355,6 +376,7 @@ impl<'a> Planner<'a> {
             data: None,
             summary,
             ignore: resource.ignore.clone(),
+            moved: BTreeSet::new(),
             farewell: Farewell::default(),
             orphan: false,
             blocked: None,

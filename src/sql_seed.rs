@@ -180,6 +180,21 @@ impl<S: Server> SqlSeed<S> {
         self.with.values().any(|value| is_marked(value))
     }
 
+    /// The files that will run, and the number of those that have. When all have, a person wants
+    /// all of them again; when they are known by one digest only, nobody can tell.
+    fn due<'a>(&self, units: &'a [Rc<Unit>], live: Option<&Self>) -> (Vec<&'a Unit>, usize) {
+        let digests = |seed: &Self| seed.digests.0.clone().unwrap_or_default();
+        let (now, ran) = (digests(self), live.map(digests).unwrap_or_default());
+        let is_done = |path: &str| now.get(path).is_some_and(|digest| ran.get(path) == Some(digest));
+        let due: Vec<&Unit> =
+            units.iter().map(|unit| &**unit).filter(|unit| !is_done(&unit.path)).collect();
+        if due.is_empty() {
+            return (units.iter().map(|unit| &**unit).collect(), 0);
+        }
+        let done = units.len() - due.len();
+        (due, done)
+    }
+
     fn describe(&self, unit: &Unit) -> String {
         if let Some(rows) = unit.rows {
             let mode = match self.mode() {
@@ -295,11 +310,21 @@ impl<S: Server> Kind for SqlSeed<S> {
         problems.into_iter().map(|problem| (path.to_owned(), problem)).collect()
     }
 
-    fn summary(&self, root: &Path) -> Vec<String> {
+    fn summary(&self, live: Option<&Self>, root: &Path) -> Vec<String> {
         let units = self.units(root).unwrap_or_default();
-        let mut lines: Vec<String> = units.iter().map(|unit| self.describe(unit)).collect();
-        for unit in &units {
+        let (runs, done) = self.due(&units, live);
+        let mut lines: Vec<String> = runs.iter().map(|unit| self.describe(unit)).collect();
+        for unit in runs {
+            let destroys = unit.destructive.iter();
+            lines.extend(
+                destroys.map(|(line, what)| format!("{}:{line} destroys: {what}", unit.path)),
+            );
             lines.extend(unit.warnings.iter().map(|warning| format!("{}: {warning}", unit.path)));
+        }
+        match done {
+            0 => {}
+            1 => lines.push("1 other file has run as it is".to_owned()),
+            _ => lines.push(format!("{done} other files have run as they are")),
         }
         lines
     }

@@ -4,8 +4,10 @@
 mod files;
 mod instances;
 mod links;
+mod schema;
 mod scope;
 mod shape;
+mod special;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -114,9 +116,12 @@ pub fn check(
     let mut problems = Vec::new();
     let variables = variables::values(document, inputs, &mut problems);
     let nothing = BTreeMap::new();
+    let declared = document.variables.iter().map(|(key, _)| key.text.clone());
+    let valueless: Vec<String> = declared.filter(|name| !variables.contains_key(name)).collect();
     let outer = Scope {
         stack: &document.stack.text,
         variables: &variables,
+        valueless: &valueless,
         environment: &inputs.environment,
         each: None,
         kinds: &nothing,
@@ -145,23 +150,36 @@ pub fn check(
         resources,
         outputs,
     };
-    match Graph::new(&edges) {
-        Ok(graph) if problems.is_empty() => return Ok((stack, graph)),
-        Ok(_) => {}
-        Err(Cycle(ring)) => problems.push(cycle(&stack, &ring)),
+    let graph = without_rings(edges, |ring| problems.push(cycle(&stack, ring)));
+    if problems.is_empty() { Ok((stack, graph)) } else { Err(problems) }
+}
+
+/// Orders the resources. Each ring is told and then cut, so that all of them are found.
+fn without_rings(mut edges: Vec<(String, Vec<String>)>, mut tell: impl FnMut(&[String])) -> Graph {
+    loop {
+        let ring = match Graph::new(&edges) {
+            Ok(graph) => return graph,
+            Err(Cycle(ring)) => ring,
+        };
+        tell(&ring);
+        for (key, needs) in &mut edges {
+            if Some(&*key) == ring.first() {
+                needs.retain(|need| Some(need) != ring.get(1));
+            }
+        }
     }
-    Err(problems)
 }
 
 fn cycle(stack: &Stack, ring: &[String]) -> Problem {
     let mut problem =
         Problem::error(format!("resources need each other in a ring: {}", ring.join(" → ")));
-    let places: Vec<_> = ring.iter().skip(1).filter_map(|key| stack.resource(key)).collect();
-    if let Some(first) = places.first() {
-        problem = problem.at(&first.place);
-    }
-    for resource in places.iter().skip(1) {
-        problem = problem.note(&resource.place, "is in the ring too");
+    for (key, next) in ring.iter().zip(ring.iter().skip(1)) {
+        let Some(resource) = stack.resource(key) else { continue };
+        let words = format!("needs {next}");
+        problem = match problem.place {
+            None => problem.at(&resource.place).label(words),
+            Some(_) => problem.note(&resource.place, words),
+        };
     }
     problem.help("break the ring: refer to a name that is known beforehand, or split one of them")
 }
@@ -206,7 +224,7 @@ impl Checker<'_> {
         self.problems.extend(findings.problems);
         let mut findings = Findings::default();
         let name = name(instance, &scope, &mut findings);
-        let depends_on = depends_on(entry, &scope, &mut findings);
+        let depends_on = depends_on(key, entry, &scope, &mut findings);
         let protect = instances::flag(entry.protect.as_ref(), &scope, &mut findings);
         let adopt = instances::flag(entry.adopt.as_ref(), &scope, &mut findings);
         let on_destroy = on_destroy(entry, kind, &mut findings);
@@ -225,6 +243,8 @@ impl Checker<'_> {
         }
         let mut needs: Vec<String> = links.into_iter().map(|link| link.reference.key).collect();
         needs.extend(depends_on.iter().cloned());
+        // Whoever refers to itself has been told so.
+        needs.retain(|need| need != key);
         let place = entry.key.place.clone();
         let key = key.clone();
         (
@@ -294,7 +314,7 @@ impl Checker<'_> {
     fn output(&mut self, key: &Named, node: &Node) -> Output {
         let mut shaper = Shaper::new(&self.scope, self.root);
         let value = shaper.free(node);
-        let Findings { problems, links } = shaper.findings;
+        let Findings { problems, links, .. } = shaper.findings;
         self.problems.extend(problems);
         self.problems.extend(links.iter().filter_map(|link| links::check(link, None, &self.scope)));
         Output { name: key.text.clone(), value, place: node.place.clone() }
@@ -305,6 +325,7 @@ impl Checker<'_> {
 fn name(instance: &Instance<'_>, scope: &Scope<'_>, findings: &mut Findings) -> String {
     let entry = instance.entry;
     let written = entry.name.as_ref().and_then(|node| Some((node.text()?, &node.place)));
+    let holes = findings.holes;
     let (name, place) = match written {
         Some((text, place)) => (scope.text(text, place, findings), place),
         None => (instance.key.clone(), &entry.key.place),
@@ -317,6 +338,9 @@ fn name(instance: &Instance<'_>, scope: &Scope<'_>, findings: &mut Findings) -> 
     };
     let sampled = reference::fill(&Value::String(name.clone()), &sample);
     let sampled = sampled.as_str().unwrap_or_default();
+    if findings.holes > holes || (written.is_none() && !instance.named) {
+        return name;
+    }
     if is_marked(sampled) {
         findings.problem(Problem::error("a name can't depend on another resource").at(place));
     } else if !shape::fits(instance.kind.facts().name_pattern, sampled) {
@@ -334,11 +358,18 @@ fn name(instance: &Instance<'_>, scope: &Scope<'_>, findings: &mut Findings) -> 
     instance.kind.canonical_name(&name)
 }
 
-fn depends_on(entry: &ResourceEntry, scope: &Scope<'_>, findings: &mut Findings) -> Vec<String> {
+fn depends_on(
+    own: &str,
+    entry: &ResourceEntry,
+    scope: &Scope<'_>,
+    findings: &mut Findings,
+) -> Vec<String> {
     let mut keys = Vec::new();
     for named in &entry.depends_on {
         let key = scope.text(&named.text, &named.place, findings);
-        if scope.kinds.contains_key(&key) {
+        if key == own {
+            findings.problem(Problem::error(format!("`{key}` depends on itself")).at(&named.place));
+        } else if scope.kinds.contains_key(&key) {
             keys.push(key);
         } else {
             findings.problem(scope.no_such_key(&key, &named.place));
@@ -415,7 +446,10 @@ fn own(
 impl Stack {
     /// Fills `${aws.…}` into names, now that it is known where the stack lives.
     pub fn settle(&mut self, site: &Site) {
-        let known = |reference: &Reference| crate::plan::answer(reference, &BTreeMap::new(), site);
+        let known = |reference: &Reference| match reference.key.as_str() {
+            "aws" => site.answer(&reference.field),
+            _ => None,
+        };
         for resource in &mut self.resources {
             let filled = reference::fill(&Value::String(resource.name.clone()), &known);
             if let Value::String(name) = filled {

@@ -176,11 +176,15 @@ impl Client {
         self.pages(form).await
     }
 
-    /// The key pairs with these names; a name without a key pair is left out.
-    pub async fn describe_key_pairs_by_name(&self, names: &[String]) -> Result<Vec<KeyPair>> {
+    /// The key pairs that have one of these values under the filter, however many values.
+    pub async fn describe_key_pairs_by(
+        &self,
+        filter: &str,
+        values: &[String],
+    ) -> Result<Vec<KeyPair>> {
         let mut pairs = Vec::new();
-        for names in names.chunks(FILTER_VALUES) {
-            let filter = Filter::new("key-name", names);
+        for values in values.chunks(FILTER_VALUES) {
+            let filter = Filter::new(filter, values);
             pairs.extend(self.describe_key_pairs(&[filter]).await?);
         }
         Ok(pairs)

@@ -26,7 +26,8 @@ pub struct Holder<'a> {
 }
 
 impl Holder<'_> {
-    fn has(&self, secret: &Secret) -> bool {
+    /// Whether the secret carries the holder's marks.
+    pub fn has(&self, secret: &Secret) -> bool {
         let same = |key| self.tags.get(key).is_some_and(|mark| secret.tags.get(key) == Some(mark));
         same("lagoa:stack") && same("lagoa:name") && secret.part_of() == Some(self.kind)
     }
@@ -88,26 +89,37 @@ fn secret_of(reply: DescribeSecretOutput) -> Secret {
 /// Makes sure that there is a secret to write into: it is the holder's, and not on its way out.
 /// Done before the value is generated, so that what is shown once isn't lost for want of a
 /// permission. A secret that somebody else keeps under that name is never touched.
-pub async fn open(aws: &Aws, name: &str, about: &str, holder: Holder<'_>) -> Result<(), Error> {
-    let Some(secret) = describe(aws, name).await? else {
-        let call = aws.secrets.create_secret().name(name).description(about);
-        let made = call.set_tags(Some(tag_set(holder.tags()))).send().await.map_err(Error::from);
-        return made.map(drop).map_err(|error| match error.class {
-            // It is there now; the next look finds it.
-            Class::Already => Error { class: Class::Transient, ..error },
-            _ => error,
-        });
+pub async fn open(aws: &Aws, name: &str, about: &str, holder: Holder<'_>) -> Result<Secret, Error> {
+    let Some(mut secret) = describe(aws, name).await? else {
+        return make(aws, name, about, holder).await;
     };
     if !holder.has(&secret) {
         let message = format!("the secret {name} exists and doesn't belong to this resource");
-        return Err(Error::new(Class::Terminal, message));
+        return Err(Error::new(Class::Terminal, message).hint("choose another name for it"));
     }
     if secret.deleted {
-        aws.secrets.restore_secret().secret_id(name).send().await?;
+        aws.secrets.restore_secret().secret_id(name).send().await.map_err(settling)?;
+        secret.deleted = false;
+        // What was thrown away isn't used again.
+        secret.version = None;
     }
     let tags: Tags = holder.tags().collect();
     let (set, remove) = tags.change_from(&secret.tags);
-    change_tags(aws, name, set, remove).await.map_err(settling)
+    change_tags(aws, name, set, remove).await.map_err(settling)?;
+    Ok(secret)
+}
+
+async fn make(aws: &Aws, name: &str, about: &str, holder: Holder<'_>) -> Result<Secret, Error> {
+    let tags: Tags = holder.tags().collect();
+    let call = aws.secrets.create_secret().name(name).description(about);
+    let made = call.set_tags(Some(tag_set(holder.tags()))).send().await.map_err(Error::from);
+    let made = made.map_err(|error| match error.class {
+        // It is there now; the next look finds it.
+        Class::Already => Error { class: Class::Transient, ..error },
+        _ => error,
+    })?;
+    let arn = made.arn.unwrap_or_default();
+    Ok(Secret { arn, version: None, tags, deleted: false })
 }
 
 async fn change_tags(
@@ -127,18 +139,25 @@ async fn change_tags(
     Ok(())
 }
 
-/// Puts a value into an open secret, then notes in its tags what it is.
+/// Puts a value into an open secret, then notes in its tags what it is. Gives the value's version.
 pub async fn put(
     aws: &Aws,
     name: &str,
     value: &SecretString,
     notes: &[(&str, &str)],
-) -> Result<(), Error> {
+) -> Result<String, Error> {
     let call = aws.secrets.put_secret_value().secret_id(name);
-    let put = call.secret_string(value.expose_secret()).send().await;
-    put.map_err(|error| settling(error.into()))?;
+    let put = call.secret_string(value.expose_secret()).send().await.map_err(settling)?;
     let notes = notes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    change_tags(aws, name, notes.collect(), Vec::new()).await
+    change_tags(aws, name, notes.collect(), Vec::new()).await?;
+    put.version_id.ok_or_else(|| Error::internal("a secret's value without a version"))
+}
+
+/// The current version and its value.
+pub async fn value(aws: &Aws, name: &str) -> Result<(String, SecretString), Error> {
+    let reply = aws.secrets.get_secret_value().secret_id(name).send().await.map_err(settling)?;
+    let version = reply.version_id.unwrap_or_default();
+    Ok((version, SecretString::from(reply.secret_string.unwrap_or_default())))
 }
 
 /// Gives the secret its holder's change of tags.
@@ -149,28 +168,43 @@ pub async fn retag(
     set: &BTreeMap<String, String>,
     remove: &[String],
 ) -> Result<(), Error> {
-    match describe(aws, name).await? {
-        Some(secret) if holder.has(&secret) && !secret.deleted => {}
-        _ => return Ok(()),
+    if !holds(aws, name, holder).await? {
+        return Ok(());
     }
     gone_is_fine(change_tags(aws, name, set.clone(), remove.to_vec()).await)
 }
 
 /// Schedules the secret for deletion, in AWS's own thirty days, if it is the holder's.
 pub async fn bury(aws: &Aws, name: &str, holder: Holder<'_>) -> Result<(), Error> {
-    match describe(aws, name).await? {
-        Some(secret) if holder.has(&secret) && !secret.deleted => {
-            gone_is_fine(aws.secrets.delete_secret().secret_id(name).send().await)
-        }
-        _ => Ok(()),
+    if !holds(aws, name, holder).await? {
+        return Ok(());
     }
+    gone_is_fine(aws.secrets.delete_secret().secret_id(name).send().await)
 }
 
-/// A secret that was restored a moment ago still refuses to be written.
-fn settling(error: Error) -> Error {
+/// Deletes the secret at once, if it is the holder's: for what opens nothing any more, where a
+/// recovery window would only keep the name from being used again.
+pub async fn destroy(aws: &Aws, name: &str, holder: Holder<'_>) -> Result<(), Error> {
+    if !holds(aws, name, holder).await? {
+        return Ok(());
+    }
+    let call = aws.secrets.delete_secret().secret_id(name).force_delete_without_recovery(true);
+    gone_is_fine(call.send().await)
+}
+
+/// Whether the secret is there and the holder's. One that is on its way out is left to go.
+async fn holds(aws: &Aws, name: &str, holder: Holder<'_>) -> Result<bool, Error> {
+    let secret = describe(aws, name).await?;
+    Ok(secret.is_some_and(|secret| holder.has(&secret) && !secret.deleted))
+}
+
+/// A secret that was restored a moment ago still refuses to be written, and one that was made a
+/// moment ago isn't known everywhere.
+fn settling(error: impl Into<Error>) -> Error {
+    let error = error.into();
     let marked =
         error.message.contains("marked for deletion") || error.message.contains("marked deleted");
-    if error.code == "InvalidRequestException" && marked {
+    if error.is_gone() || (error.code == "InvalidRequestException" && marked) {
         return Error { class: Class::Busy, ..error };
     }
     error

@@ -5,11 +5,11 @@ use clap::Args;
 use super::Exit;
 use super::arguments::{PlanArguments, RunArguments, StackArguments, Variables};
 use super::carry_out::{Consent, carry_out};
+use super::digest;
 use super::failed::Failed;
 use super::hold::holding;
 use super::saved_plan::{SavedPlan, is_saved_plan};
 use super::session::{Purpose, Session};
-use crate::plan::digest;
 use crate::report::terminal::Terminal;
 
 /// Make AWS match the stack

@@ -196,7 +196,8 @@ impl PlanArguments {
             targets: self.targets.iter().cloned().collect(),
             unprotect: self.force_unprotect,
             rotate: self.rotate.iter().cloned().collect(),
-            decided: self.seed_rerun.iter().chain(&self.seed_accept).cloned().collect(),
+            rerun: self.seed_rerun.iter().cloned().collect(),
+            accept: self.seed_accept.iter().cloned().collect(),
             run: jiff::Timestamp::now().strftime("%Y%m%d%H%M%S").to_string(),
         }
     }

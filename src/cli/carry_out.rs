@@ -123,7 +123,7 @@ struct Run<'a> {
     session: &'a Session,
     plan: &'a Plan,
     hold: &'a Hold,
-    recorder: &'a Recorder<'a>,
+    recorder: &'a Recorder,
     parallelism: usize,
     stop: &'a Stop,
     terminal: Terminal,

@@ -8,10 +8,11 @@ use super::Exit;
 use super::arguments::{PlanArguments, StackArguments, Variables};
 use super::failed::Failed;
 use super::session::Session;
-use crate::aws::history::{self, Record};
+use crate::aws::history;
 use crate::aws::home::Home;
+use crate::report::history::{self as text, Record};
+use crate::report::json;
 use crate::report::terminal::Terminal;
-use crate::report::{history as text, json};
 
 /// Show who did what to a stack, and how it ended
 ///
@@ -92,7 +93,7 @@ impl History {
         let name = session.stack.name.as_str();
         terminal.out(&match &self.one {
             None => {
-                let records = history::read(&home, name, None, self.limit).await?;
+                let records = records(&history::read(&home, name, None, self.limit).await?);
                 if self.json {
                     json::text(&records)
                 } else {
@@ -100,13 +101,18 @@ impl History {
                 }
             }
             Some(One::Show(show)) => {
-                let records = history::read(&home, name, Some(&show.run), 2).await?;
+                let records = records(&history::read(&home, name, Some(&show.run), 2).await?);
                 let record = only(&records, &show.run, &session.file)?;
                 if show.json { json::text(record) } else { text::page(record, terminal.out) }
             }
         });
         Ok(Exit::Well)
     }
+}
+
+/// A record in a form of tomorrow is left out.
+fn records(texts: &[Vec<u8>]) -> Vec<Record> {
+    texts.iter().filter_map(|text| serde_json::from_slice(text).ok()).collect()
 }
 
 fn only<'a>(records: &'a [Record], run: &str, file: &str) -> Result<&'a Record, Failed> {

@@ -6,10 +6,10 @@ use clap::{Args, ValueHint};
 
 use super::Exit;
 use super::arguments::{PlanArguments, StackArguments};
+use super::digest;
 use super::failed::Failed;
 use super::saved_plan::SavedPlan;
 use super::session::{Purpose, Session};
-use crate::plan::digest;
 use crate::report::terminal::Terminal;
 use crate::report::view::View;
 use crate::report::{json, plan};

@@ -8,14 +8,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::digest;
 use super::hold::Hold;
 use super::session::Session;
-use crate::aws::history::{self, FORMAT, Record, RecordedStep, RunOutcome};
+use crate::aws::history;
 use crate::aws::home::Home;
 use crate::diagnostic::Problem;
 use crate::execution::Event;
-use crate::plan::{Action, Plan, digest};
+use crate::plan::{Action, Plan};
 use crate::reference::shown;
+use crate::report::history::{FORMAT, Record, RecordedStep, RunOutcome};
+use crate::report::json as machine;
 use crate::report::problems;
 use crate::report::summary::{Ending, Summary};
 use crate::report::terminal::Terminal;
@@ -24,16 +27,15 @@ use crate::report::terminal::Terminal;
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The record of the run that is going on.
-pub struct Recorder<'a> {
-    plan: &'a Plan,
+pub struct Recorder {
     home: Home,
     record: RefCell<Record>,
     took: RefCell<BTreeMap<usize, Duration>>,
 }
 
-impl<'a> Recorder<'a> {
+impl Recorder {
     /// Writes that the run has begun, so that one that is killed leaves a trace.
-    pub async fn begin(session: &Session, plan: &'a Plan, hold: &Hold, terminal: Terminal) -> Self {
+    pub async fn begin(session: &Session, plan: &Plan, hold: &Hold, terminal: Terminal) -> Self {
         let steps = plan.steps.iter().map(|step| RecordedStep {
             key: shown(&step.key),
             kind: step.kind.facts().name.to_owned(),
@@ -46,7 +48,12 @@ impl<'a> Recorder<'a> {
         let record = Record {
             format: FORMAT.to_owned(),
             stack: session.stack.name.clone(),
-            holder: hold.holder.clone(),
+            run: hold.holder.run.clone(),
+            command: hold.holder.command.clone(),
+            user: hold.holder.user.clone(),
+            host: hold.holder.host.clone(),
+            pid: hold.holder.pid,
+            since: hold.holder.since,
             caller: session.aws.caller.clone(),
             lagoa: env!("CARGO_PKG_VERSION").to_owned(),
             digest: digest::stack(&session.stack, &session.aws.site),
@@ -56,7 +63,7 @@ impl<'a> Recorder<'a> {
         };
         let home = Home::new(&session.aws);
         let record = RefCell::new(record);
-        let recorder = Self { plan, home, record, took: RefCell::default() };
+        let recorder = Self { home, record, took: RefCell::default() };
         if !plan.steps.is_empty() {
             recorder.write(terminal).await;
         }
@@ -113,8 +120,10 @@ impl<'a> Recorder<'a> {
 
     async fn write(&self, terminal: Terminal) {
         let record = self.record.borrow().clone();
-        debug_assert_eq!(record.steps.len(), self.plan.steps.len());
-        let written = tokio::time::timeout(FAREWELL, history::write(&self.home, &record)).await;
+        let text = machine::text(&record);
+        let since = (record.since, record.run.as_str());
+        let write = history::write(&self.home, &record.stack, since, text.as_bytes());
+        let written = tokio::time::timeout(FAREWELL, write).await;
         let trouble = match written {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),

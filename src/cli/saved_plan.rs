@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::arguments::{PlanArguments, StackArguments, Variables};
+use super::digest;
 use super::failed::Failed;
 use super::hold::second;
 use super::session::{Purpose, Session};
 use crate::document;
-use crate::plan::digest;
 use crate::report::json;
 use crate::report::view::View;
 

@@ -20,6 +20,9 @@ use crate::reference;
 const READY_LIMIT: Duration = Duration::from_secs(90 * 60);
 /// How long a created resource may stay invisible, or a change may take to show.
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+/// How long something that is said to be there may stay invisible, before lagoa takes it for
+/// somebody else's.
+const GLIMPSE_LIMIT: Duration = Duration::from_secs(15);
 /// Updates that may be tried before lagoa says that AWS doesn't keep a value.
 const UPDATES: usize = 4;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
@@ -55,6 +58,14 @@ impl Patience {
     }
 }
 
+/// Why this update is called.
+struct Turn {
+    /// This run has just made the resource.
+    made: bool,
+    /// It does what was ordered on the command line.
+    ordered: bool,
+}
+
 impl Run<'_> {
     pub(super) async fn converge(&self, step: &Step) -> Result<(), Failure> {
         let desired = self.desired(step)?;
@@ -68,12 +79,12 @@ impl Run<'_> {
         let mut previous: Vec<Change> = Vec::new();
         let mut patience = Patience::new();
         let mut updates = 0;
-        let mut forced = self.aws.orders.rotate.contains(&step.key) || step.changes.is_empty();
+        let mut forced = self.is_ordered(step) && !made;
         loop {
             let now = self.ready(step, &desired, live).await?;
             let wanted = self.settled(step, &desired, &now);
             let changes = diff(step.kind.schema(), &wanted, &now.fields, &step.ignore);
-            let force = std::mem::take(&mut forced) && step.live.is_some();
+            let force = std::mem::take(&mut forced);
             if changes.is_empty() && !force {
                 let facts = Facts::join(step.kind, &step.name, &wanted, Some(&now.fields));
                 self.facts.borrow_mut().insert(step.key.clone(), facts);
@@ -85,13 +96,21 @@ impl Run<'_> {
             } else if updates == UPDATES || (waits && updates > 1) {
                 return Err(unsettled(&changes).into());
             } else {
-                self.update(step, &wanted, &now, made).await?;
+                self.update(step, &wanted, &now, Turn { made, ordered: force }).await?;
                 updates += 1;
                 patience = Patience::new();
                 previous = changes;
             }
             live = self.read(step, &desired).await?;
         }
+    }
+
+    /// Whether a person asked for this step although nothing differs.
+    fn is_ordered(&self, step: &Step) -> bool {
+        let orders = &self.aws.orders;
+        let all = [&orders.rotate, &orders.seed_rerun, &orders.seed_accept];
+        let adopts = step.action == Action::Adopt && step.changes.is_empty();
+        adopts || all.iter().any(|keys| keys.contains(&step.key))
     }
 
     /// The desired value with every reference filled in; by now all are known.
@@ -122,6 +141,8 @@ impl Run<'_> {
             (None, None) => Ok(()),
             (None, Some(now)) if self.is_ours(now) || step.kind.facts().seed => Ok(()),
             (None, Some(_)) => Err(changed(format!("{} exists now, and isn't lagoa's", step.name))),
+            // A seed whose database was replaced has never run there.
+            (Some(_), None) if step.kind.facts().seed => Ok(()),
             (Some(_), None) => Err(changed(format!("{} is gone", step.name))),
             (Some(planned), Some(now)) => {
                 if step.action == Action::Update && !self.is_ours(now) {
@@ -131,17 +152,17 @@ impl Run<'_> {
                     let wanted = self.settled(step, desired, live);
                     diff(step.kind.schema(), &wanted, &live.fields, &step.ignore)
                 };
-                let (then, now) = (seen(planned), seen(now));
-                let old = |changes: &[Change]| -> Vec<(String, Value)> {
-                    changes.iter().map(|c| (c.path.clone(), c.old.clone())).collect()
-                };
-                // A difference that has gone by itself is no reason to stop.
-                match old(&now).into_iter().find(|one| !old(&then).contains(one)) {
+                let ours = |path: &str| self.stands_on_news(step) && step.may_have_moved(path);
+                match strayed(&seen(planned), &seen(now), ours) {
                     None => Ok(()),
-                    Some((path, value)) => Err(changed(format!("{path} is {value} now"))),
+                    Some(one) => Err(changed(format!("{} is {} now", one.path, one.old))),
                 }
             }
         }
+    }
+
+    fn cx<'a>(&'a self, step: &'a Step, status: &'a dyn Fn(String)) -> Cx<'a> {
+        Cx { aws: self.aws, name: &step.name, key: &step.key, rotate: false, status }
     }
 
     fn is_ours(&self, live: &Live) -> bool {
@@ -158,30 +179,45 @@ impl Run<'_> {
     async fn create(&self, step: &Step, desired: &Value) -> Result<bool, Failure> {
         self.status(step, "creating".to_owned());
         let status = |text| self.status(step, text);
-        let cx = Cx { aws: self.aws, name: &step.name, key: &step.key, status: &status };
+        let cx = self.cx(step, &status);
         match self.call(step, false, || step.kind.create(desired, &cx)).await {
             Ok(()) => Ok(true),
-            Err(error) if error.class == Class::Already => match self.read(step, desired).await? {
-                Some(live) if self.is_ours(&live) => Ok(true),
-                Some(_) => Err(changed(format!("{} exists now, and isn't lagoa's", step.name))),
-                None => {
-                    Err(error.hint("something of that name exists where lagoa can't see it").into())
+            Err(error) if error.class == Class::Already => {
+                match self.seen_within(step, desired, GLIMPSE_LIMIT).await? {
+                    Some(live) if self.is_ours(&live) => Ok(true),
+                    Some(_) => Err(changed(format!("{} exists now, and isn't lagoa's", step.name))),
+                    None => {
+                        let hint = "something of that name exists where lagoa can't see it";
+                        Err(error.hint(hint).into())
+                    }
                 }
-            },
+            }
             Err(error) => Err(error.into()),
         }
     }
 
     /// Waits until what was just made can be read.
     async fn appear(&self, step: &Step, desired: &Value) -> Result<Option<Live>, Failure> {
+        let live = self.seen_within(step, desired, SETTLE_LIMIT * 2).await?;
+        if live.is_none() {
+            let message = format!("AWS said that it made {}, but doesn't show it", step.name);
+            return Err(Error::new(Class::Terminal, message).into());
+        }
+        Ok(live)
+    }
+
+    /// Reads until something is there; `None` when nothing has come up within the limit.
+    async fn seen_within(
+        &self,
+        step: &Step,
+        desired: &Value,
+        limit: Duration,
+    ) -> Result<Option<Live>, Error> {
         let patience = Patience::new();
         loop {
-            if let Some(live) = self.read(step, desired).await? {
-                return Ok(Some(live));
-            }
-            if !patience.pause(SETTLE_LIMIT * 2).await {
-                let message = format!("AWS said that it made {}, but doesn't show it", step.name);
-                return Err(Error::new(Class::Terminal, message).into());
+            let live = self.read(step, desired).await?;
+            if live.is_some() || !patience.pause(limit).await {
+                return Ok(live);
             }
         }
     }
@@ -221,12 +257,13 @@ impl Run<'_> {
         step: &Step,
         desired: &Value,
         live: &Live,
-        made: bool,
+        turn: Turn,
     ) -> Result<(), Error> {
-        self.status(step, if made { "setting up" } else { "updating" }.to_owned());
+        self.status(step, if turn.made { "setting up" } else { "updating" }.to_owned());
         let status = |text| self.status(step, text);
-        let cx = Cx { aws: self.aws, name: &step.name, key: &step.key, status: &status };
-        self.call(step, made, || step.kind.update(desired, &live.fields, &cx)).await
+        let rotate = turn.ordered && self.aws.orders.rotate.contains(&step.key);
+        let cx = Cx { rotate, ..self.cx(step, &status) };
+        self.call(step, turn.made, || step.kind.update(desired, &live.fields, &cx)).await
     }
 
     /// One verb, called again as long as its errors are worth it. What was made a moment ago may
@@ -267,7 +304,7 @@ impl Run<'_> {
         }
         self.status(step, "deleting".to_owned());
         let status = |text| self.status(step, text);
-        let cx = Cx { aws: self.aws, name: &step.name, key: &step.key, status: &status };
+        let cx = self.cx(step, &status);
         let patience = Patience::new();
         let mut asked = false;
         loop {
@@ -291,6 +328,14 @@ impl Run<'_> {
     }
 }
 
+/// A difference that wasn't there when the plan was made. Neither one that has gone by itself
+/// counts, nor one that an earlier step of this run may have made.
+fn strayed(then: &[Change], now: &[Change], ours: impl Fn(&str) -> bool) -> Option<Change> {
+    let same = |one: &Change, other: &Change| one.path == other.path && one.old == other.old;
+    let planned = |one: &Change| then.iter().any(|other| same(one, other));
+    now.iter().find(|one| !planned(one) && !ours(&one.path)).cloned()
+}
+
 fn changed(what: String) -> Failure {
     Failure::Changed(what)
 }
@@ -300,4 +345,28 @@ fn unsettled(changes: &[Change]) -> Error {
     let message = format!("AWS took the change, but {} stays as it was", fields.join(", "));
     Error::new(Class::Terminal, message)
         .hint("if the service spells the value in another way, write it as AWS shows it, or list the field under `ignore`")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn change(path: &str, old: Value) -> Change {
+        let path = path.to_owned();
+        Change { path, old, new: json!(1), unknown: false, immutable: false, set: false }
+    }
+
+    #[test]
+    fn only_what_others_changed_stops_a_step() {
+        let then = [change("size", json!(2)), change("tags.a", json!("x"))];
+        let nobody = |_: &str| false;
+        assert_eq!(strayed(&then, &then[..1], nobody), None);
+        let now = [change("size", json!(3))];
+        assert_eq!(strayed(&then, &now, nobody).map(|one| one.path), Some("size".into()));
+        let now = [change("reboot_pending", json!(true))];
+        assert!(strayed(&then, &now, nobody).is_some());
+        assert_eq!(strayed(&then, &now, |path| path == "reboot_pending"), None);
+    }
 }

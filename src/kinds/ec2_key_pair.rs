@@ -107,6 +107,7 @@ pair-test:
   format: pem
   private_key_secret: emr/pair-test
   tags: { Projeto: Bootcamp }
+
 laptop:
   kind: ec2_key_pair
   public_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS ana@laptop
@@ -115,7 +116,7 @@ laptop:
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let names: Vec<String> = wanted.iter().map(|one| one.name.clone()).collect();
-        let pairs = aws.ec2.describe_key_pairs_by_name(&names).await?;
+        let pairs = aws.ec2.describe_key_pairs_by("key-name", &names).await?;
         // A `*` in a name finds others, too.
         let found = pairs.into_iter().filter_map(|pair| {
             let wanted = wanted.iter().find(|one| one.name == pair.key_name)?;
@@ -125,9 +126,8 @@ laptop:
     }
 
     async fn owned(aws: &Aws) -> Result<Vec<String>, Error> {
-        // EC2's own filter is one call, too, and unlike the shared sweep never behind.
-        let mark = ec2::Filter::new("tag:lagoa:stack", [aws.site.stack.as_str()]);
-        let pairs = aws.ec2.describe_key_pairs(&[mark]).await?;
+        let ids = aws.swept("ec2", "key-pair/").await?;
+        let pairs = aws.ec2.describe_key_pairs_by("key-pair-id", &ids).await?;
         Ok(pairs.into_iter().map(|pair| pair.key_name).collect())
     }
 
@@ -144,7 +144,7 @@ laptop:
     async fn update(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
         let lost = *self.private_key == Some(PrivateKey::Kept)
             && *live.private_key != Some(PrivateKey::Kept);
-        let rotate = self.public_key.is_none() && cx.orders.rotate.contains(cx.key);
+        let rotate = self.public_key.is_none() && cx.rotate;
         if lost || rotate {
             cx.ec2.delete_key_pair(cx.name).await?;
             return self.generate(cx).await;
@@ -197,7 +197,12 @@ laptop:
                 ("private_key_secret", self.private_key_secret.is_some()),
             ];
             for (path, _) in only_made.into_iter().filter(|(_, given)| *given) {
-                say(path, format!("`{path}` is for a key pair that EC2 makes: leave it out, or leave out `public_key`"));
+                say(
+                    path,
+                    format!(
+                        "`{path}` is for a key pair that EC2 makes: leave it out, or leave out `public_key`"
+                    ),
+                );
             }
             if let Some(why) = key_problem(public_key) {
                 say("public_key", why);
@@ -206,10 +211,13 @@ laptop:
         if let Some(secret) = self.private_key_secret.as_ref().filter(|name| !is_marked(name))
             && !is_secret_name(secret)
         {
-            say("private_key_secret", format!(
-                "`{}` is no name of a secret: at most 256 letters, digits and /_+=.@-",
-                **secret
-            ));
+            say(
+                "private_key_secret",
+                format!(
+                    "`{}` is no name of a secret: at most 256 letters, digits and /_+=.@-",
+                    **secret
+                ),
+            );
         }
         wrong
     }
@@ -234,22 +242,17 @@ impl Ec2KeyPair {
             None => default_secret(cx.name),
         };
         let about = format!("Private key of the EC2 key pair {}", cx.name);
-        let opened = vault::open(cx, &secret, &about, self.holder()).await;
-        opened.map_err(|error| match error.hint {
-            None if error.code.is_empty() => {
-                error.hint("choose another name for it in `private_key_secret`")
-            }
-            _ => error,
-        })?;
+        vault::open(cx, &secret, &about, self.holder()).await?;
         let mut tags: BTreeMap<String, String> = self.tags.0.clone();
         tags.insert(SECRET_TAG.to_owned(), secret.clone());
-        let pair = cx.ec2.create_key_pair(cx.name, self.api_type(), self.api_format(), &tags).await?;
+        let pair =
+            cx.ec2.create_key_pair(cx.name, self.api_type(), self.api_format(), &tags).await?;
         let value = json!({
             "key_pair_id": pair.key_pair_id,
             "private_key": pair.key_material.expose_secret(),
         });
         let value = SecretString::from(value.to_string());
-        vault::put(cx, &secret, &value, &[(KEY_PAIR_TAG, &pair.key_pair_id)]).await
+        vault::put(cx, &secret, &value, &[(KEY_PAIR_TAG, &pair.key_pair_id)]).await.map(drop)
     }
 
     fn api_type(&self) -> ec2::KeyType {
@@ -315,7 +318,10 @@ fn key_problem(text: &str) -> Option<String> {
         return None;
     }
     if text.contains("PRIVATE KEY") {
-        return Some("this is a private key, which must not be here: write the public one, the `.pub` file".to_owned());
+        return Some(
+            "this is a private key, which must not be here: write the public one, the `.pub` file"
+                .to_owned(),
+        );
     }
     let mut words = text.split_whitespace();
     let algorithm = words.next().filter(|word| ["ssh-rsa", "ssh-ed25519"].contains(word));

@@ -75,6 +75,7 @@ coins-database:
     - { protocol: tcp, ports: 443, cidr: 0.0.0.0/0, description: package repositories }
     - { protocol: all, cidr: 10.0.0.0/8 }
   tags: { Projeto: Bootcamp }
+
 coins-app:
   kind: ec2_security_group
 ";
@@ -172,18 +173,24 @@ coins-app:
         if let Some(problem) = description.and_then(|text| description_problem(text)) {
             wrong.push(("description".to_owned(), problem));
         }
-        if let Some(vpc) = self.vpc.as_ref().filter(|vpc| !is_marked(vpc) && !vpc.starts_with("vpc-")) {
+        if let Some(vpc) =
+            self.vpc.as_ref().filter(|vpc| !is_marked(vpc) && !vpc.starts_with("vpc-"))
+        {
             wrong.push(("vpc".to_owned(), format!("`{}` is no VPC: write an id, `vpc-…`", **vpc)));
         }
         for (path, rules) in [("ingress", &self.ingress), ("egress", &self.egress)] {
             // Rules are a set, so a rule is named by what it says, not by its place.
             for rule in rules {
                 let problems = rule.problems().into_iter();
-                wrong.extend(problems.map(|why| (path.to_owned(), format!("rule `{rule}`: {why}"))));
+                wrong
+                    .extend(problems.map(|why| (path.to_owned(), format!("rule `{rule}`: {why}"))));
             }
             let twice = doubles(rules).into_iter();
             wrong.extend(twice.map(|rule| {
-                (path.to_owned(), format!("rule `{rule}` is there twice: EC2 keeps one, with one description"))
+                (
+                    path.to_owned(),
+                    format!("rule `{rule}` is there twice: EC2 keeps one, with one description"),
+                )
             }));
         }
         wrong
@@ -192,7 +199,9 @@ coins-app:
 
 impl Ec2SecurityGroup {
     fn known_id(&self) -> Result<&str, Error> {
-        self.id.as_deref().ok_or_else(|| Error::internal("a security group was read without its id"))
+        self.id
+            .as_deref()
+            .ok_or_else(|| Error::internal("a security group was read without its id"))
     }
 
     /// Brings rules into the spelling that they are compared in.
@@ -229,7 +238,11 @@ impl Ec2SecurityGroup {
 }
 
 /// The groups that have one of these values under the filter.
-async fn groups_by(aws: &Aws, filter: &str, values: &[String]) -> Result<Vec<SecurityGroup>, Error> {
+async fn groups_by(
+    aws: &Aws,
+    filter: &str,
+    values: &[String],
+) -> Result<Vec<SecurityGroup>, Error> {
     let mut groups = Vec::new();
     for values in values.chunks(FILTER_VALUES) {
         let filter = Filter::new(filter, values);
@@ -338,7 +351,8 @@ mod tests {
 
     #[test]
     fn a_group_of_another_vpc_is_not_meant() {
-        let groups = [group("web", "a", None), group("web", "default", None), group("db", "b", None)];
+        let groups =
+            [group("web", "a", None), group("web", "default", None), group("db", "b", None)];
         assert_eq!(chosen(None, &groups).as_deref(), Some("sg-default"));
         assert_eq!(chosen(Some("a"), &groups).as_deref(), Some("sg-a"));
         assert_eq!(chosen(Some("b"), &groups), None);

@@ -3,7 +3,7 @@
 pub mod console;
 pub mod farewell;
 pub mod key;
-pub mod vault;
+pub mod notes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::policies::{Held, Holder, inline_of, managed_of};
-use crate::aws::{Aws, Error, gone_is_fine, iam};
+use crate::aws::{Aws, Error, gone_is_fine, iam, vault};
 use crate::field::{Computed, Differs, GroupName, Policy, PolicyArn, Tags, WriteOnly, set_change};
 use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
 
@@ -154,7 +154,7 @@ data-engineers:
         self.update_boundary(live, cx).await?;
         self.update_groups(live, cx).await?;
         Holder::User(cx.name).converge(self.held(), live.held(), &cx.iam, &cx.site).await?;
-        let rotate = cx.orders.rotate.contains(cx.key);
+        let rotate = cx.rotate;
         if let Some(console) = &self.console
             && (rotate
                 || live.console.as_ref().is_none_or(|live| !console.same_secret(live, cx.name)))
@@ -270,8 +270,8 @@ impl IamUser {
         if set.is_empty() && remove.is_empty() {
             return Ok(());
         }
-        for secret in vault::named_in(&live.tags) {
-            vault::retag(secret, &live.tags, &set, &remove, cx).await?;
+        for secret in notes::secrets_in(&live.tags) {
+            vault::retag(cx, secret, notes::holder(&live.tags), &set, &remove).await?;
         }
         if !set.is_empty() {
             let call = cx.iam.tag_user().user_name(cx.name);

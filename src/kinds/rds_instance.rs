@@ -88,7 +88,9 @@ pub struct RdsInstance {
     /// another VPC; AWS refuses groups of the same VPC.
     pub subnet_group: Option<DbSubnetGroupName>,
     /// Settings of the engine. AWS starts with the engine's default group. A change restarts the
-    /// server once AWS says that it is pending a reboot.
+    /// server once AWS says that it is pending a reboot; so does a change of a static parameter in
+    /// the group.
+    #[schemars(extend("x-follows" = "static parameters need a restart"))]
     pub parameter_group: Option<DbParameterGroupName>,
     /// Name of the group of additional features (Oracle, SQL Server, MySQL, MariaDB).
     pub option_group: Option<String>,
@@ -228,14 +230,11 @@ rds-server:
   on_destroy: delete
 rds-subnets:
   kind: rds_subnet_group
-  subnets: [rds-a, rds-b]
+  subnets: [subnet-0a1b2c3d4e5f60001, subnet-0a1b2c3d4e5f60002]
 rds-postgres15:
   kind: rds_parameter_group
   family: postgres15
   parameters: { log_min_duration_statement: '500' }
-rds-a: { kind: ec2_subnet, vpc: rds-vpc, cidr_block: 10.0.0.0/24, availability_zone: us-east-1a }
-rds-b: { kind: ec2_subnet, vpc: rds-vpc, cidr_block: 10.0.1.0/24, availability_zone: us-east-1b }
-rds-vpc: { kind: ec2_vpc, cidr_block: 10.0.0.0/16 }
 ";
     const NAME: &'static str = "^[a-zA-Z]{1}(?:-?[a-zA-Z0-9]){0,62}$";
     const HOLDS: Option<&'static str> = Some("a database");

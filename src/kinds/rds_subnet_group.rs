@@ -40,13 +40,10 @@ impl Kind for RdsSubnetGroup {
 db-subnets:
   kind: rds_subnet_group
   description: private subnets of the databases
-  subnets: [db-a, db-b]
+  subnets: [subnet-0a1b2c3d4e5f60001, subnet-0a1b2c3d4e5f60002]
   tags: { Projeto: Bootcamp }
-db-a: { kind: ec2_subnet, vpc: db-vpc, cidr_block: 10.0.0.0/24, availability_zone: us-east-1a }
-db-b: { kind: ec2_subnet, vpc: db-vpc, cidr_block: 10.0.1.0/24, availability_zone: us-east-1b }
-db-vpc: { kind: ec2_vpc, cidr_block: 10.0.0.0/16 }
 ";
-    const NAME: &'static str = "^(?!default$)[A-Za-z0-9 ._-]{1,255}$";
+    const NAME: &'static str = "^[A-Za-z0-9 ._-]{1,255}$";
 
     fn canonical_name(name: &str) -> String {
         name.to_lowercase()

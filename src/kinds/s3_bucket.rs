@@ -8,6 +8,7 @@ mod elsewhere;
 mod encryption;
 mod folders;
 mod lifecycle;
+mod live;
 mod logging;
 mod notifications;
 mod object_lock;
@@ -25,7 +26,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::aws::{Aws, Error, absent, gone_is_fine};
+use crate::aws::{Aws, Error, gone_is_fine};
 use crate::field::{Computed, Differs, Policy, Tags};
 use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Site, Wanted};
 
@@ -137,7 +138,7 @@ access-logs:
     const ON_DESTROY_DEFAULT: Option<OnDestroy> = None;
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
-        let buckets = try_join_all(wanted.iter().map(|one| read_one(aws, one))).await?;
+        let buckets = try_join_all(wanted.iter().map(|one| live::read(aws, one))).await?;
         Ok(buckets.into_iter().flatten().collect())
     }
 
@@ -245,9 +246,14 @@ access-logs:
             complain("lifecycle", what);
         }
         if no_rules && self.transition_default_minimum_object_size.is_some() {
-            complain("transition_default_minimum_object_size", "needs `lifecycle` rules".to_owned());
+            complain(
+                "transition_default_minimum_object_size",
+                "needs `lifecycle` rules".to_owned(),
+            );
         }
-        for (list, what) in self.notifications.as_ref().map(notifications::check).unwrap_or_default() {
+        for (list, what) in
+            self.notifications.as_ref().map(notifications::check).unwrap_or_default()
+        {
             complain(&format!("notifications.{list}"), what);
         }
         if let Some(what) = self.logging.as_ref().and_then(Logging::check) {
@@ -258,7 +264,10 @@ access-logs:
                 complain("object_lock", what.to_owned());
             }
             if lock.enabled && self.versioning == Some(false) {
-                complain("versioning", "`object_lock` needs versioning; write true or leave it out".to_owned());
+                complain(
+                    "versioning",
+                    "`object_lock` needs versioning; write true or leave it out".to_owned(),
+                );
             }
         }
         for what in folders::check(&self.folders) {
@@ -325,102 +334,16 @@ fn news<'a, T: PartialEq>(desired: &'a Option<T>, live: &Option<T>) -> Option<&'
     desired.as_ref().filter(|_| desired.differs(live))
 }
 
-/// The tags come first: they tell whether the bucket is there.
-async fn read_one(aws: &Aws, wanted: &Wanted<S3Bucket>) -> Result<Option<Found<S3Bucket>>, Error> {
-    let name = wanted.name.as_str();
-    let Some(tags) = read_tags(aws, name).await? else { return Ok(None) };
-    // Gone again, or just made and not yet known everywhere.
-    let settings = absent(read_settings(aws, name, wanted.desired.as_ref()).await)?;
-    let Some(settings) = settings else { return Ok(None) };
-    let mut fields = S3Bucket { tags, ..settings };
-    fields.predict(name, &aws.site, &aws.root);
-    Ok(Some(Found { name: name.to_owned(), fields }))
-}
-
-/// Reads the sub-settings that the stack sets or whose defaults are compared, each with its own
-/// call because S3 has no bulk read.
-async fn read_settings(
-    aws: &Aws,
-    name: &str,
-    desired: Option<&S3Bucket>,
-) -> Result<S3Bucket, Error> {
-    let no_folders = BTreeSet::new();
-    let wants = |set: fn(&S3Bucket) -> bool| desired.is_some_and(set);
-    let rules = |b: &S3Bucket| {
-        b.lifecycle.is_some() || b.transition_default_minimum_object_size.is_some()
-    };
-    let (
-        versioning,
-        encryption,
-        block,
-        policy,
-        ownership,
-        lifecycle,
-        notifications,
-        logging,
-        cors,
-        object_lock,
-        folders,
-    ) = futures::try_join!(
-        when(wants(|b| b.versioning.is_some()), read_versioning(aws, name)),
-        when(wants(|b| b.encryption.is_some()), encryption::read(aws, name)),
-        when(desired.is_some(), access::read_block(aws, name)),
-        when(wants(|b| b.policy.is_some()), access::read_policy(aws, name)),
-        when(wants(|b| b.ownership.is_some()), access::read_ownership(aws, name)),
-        when(wants(rules), lifecycle::read(aws, name)),
-        when(wants(|b| b.notifications.is_some()), notifications::read(aws, name)),
-        when(wants(|b| b.logging.is_some()), logging::read(aws, name)),
-        when(wants(|b| b.cors.is_some()), cors::read(aws, name)),
-        when(wants(|b| b.object_lock.is_some()), object_lock::read(aws, name)),
-        folders::read(aws, name, desired.map_or(&no_folders, |b| &b.folders)),
-    )?;
-    let (lifecycle, minimum) = lifecycle.unzip();
-    Ok(S3Bucket {
-        versioning,
-        encryption: encryption.flatten(),
-        public_access_block: block.unwrap_or_default(),
-        policy,
-        ownership,
-        lifecycle,
-        transition_default_minimum_object_size: minimum.flatten(),
-        notifications,
-        logging,
-        cors,
-        object_lock,
-        folders,
-        tags: Tags::default(),
-        arn: Computed::default(),
-        domain: Computed::default(),
-    })
-}
-
-async fn when<T>(wanted: bool, read: impl Future<Output = Result<T, Error>>) -> Result<Option<T>, Error> {
-    if wanted { read.await.map(Some) } else { Ok(None) }
-}
-
-/// `None` when there is no such bucket.
-async fn read_tags(aws: &Aws, name: &str) -> Result<Option<Tags>, Error> {
-    let answer = aws.s3.get_bucket_tagging().bucket(name).send().await;
-    let region = answer.as_ref().err().and_then(elsewhere::region_of);
-    match answer.map_err(Error::from) {
-        Ok(reply) => Ok(Some(tags::from_aws(reply.tag_set()))),
-        Err(error) if error.code == "NoSuchTagSet" => Ok(Some(Tags::default())),
-        Err(error) => match absent::<Tags, _>(Err(error)) {
-            Ok(tags) => Ok(tags),
-            Err(error) => Err(elsewhere::explained(error, name, &aws.site.region, region.as_deref())),
-        },
-    }
-}
-
-async fn read_versioning(aws: &Aws, name: &str) -> Result<bool, Error> {
-    let reply = aws.s3.get_bucket_versioning().bucket(name).send().await?;
-    Ok(reply.status() == Some(&BucketVersioningStatus::Enabled))
-}
-
 async fn put_versioning(on: bool, cx: &Cx<'_>) -> Result<(), Error> {
-    let status = if on { BucketVersioningStatus::Enabled } else { BucketVersioningStatus::Suspended };
+    let status =
+        if on { BucketVersioningStatus::Enabled } else { BucketVersioningStatus::Suspended };
     let configuration = VersioningConfiguration::builder().status(status).build();
-    cx.s3.put_bucket_versioning().bucket(cx.name).versioning_configuration(configuration).send().await?;
+    cx.s3
+        .put_bucket_versioning()
+        .bucket(cx.name)
+        .versioning_configuration(configuration)
+        .send()
+        .await?;
     Ok(())
 }
 
@@ -478,7 +401,8 @@ mod tests {
     #[test]
     fn an_object_lock_brings_versioning_and_stays() {
         assert_eq!(predicted(json!({ "object_lock": {} })).versioning, Some(true));
-        let (on, off) = (json!({ "object_lock": {} }), json!({ "object_lock": { "enabled": false } }));
+        let (on, off) =
+            (json!({ "object_lock": {} }), json!({ "object_lock": { "enabled": false } }));
         assert!(bucket(off.clone()).replace_because(&bucket(on.clone())).is_some());
         assert!(bucket(on.clone()).replace_because(&bucket(off)).is_none());
         assert!(bucket(json!({})).replace_because(&bucket(on)).is_none());
@@ -488,12 +412,16 @@ mod tests {
 
     #[test]
     fn what_is_taken_out_of_a_rule_is_a_change() {
-        let rule = |days| json!({ "lifecycle": [{ "id": "a", "transitions": [
-            { "days": 30, "storage_class": "GLACIER" }], "expiration_days": days }] });
+        let rule = |days| {
+            json!({ "lifecycle": [{ "id": "a", "transitions": [
+            { "days": 30, "storage_class": "GLACIER" }], "expiration_days": days }] })
+        };
         assert_eq!(changes(rule(json!(null)), rule(json!(90))).len(), 1);
         assert!(changes(rule(json!(90)), rule(json!(90))).is_empty());
-        let cors = |age| json!({ "cors": [{ "allowed_methods": ["GET"], "allowed_origins": ["*"],
-            "max_age_seconds": age }] });
+        let cors = |age| {
+            json!({ "cors": [{ "allowed_methods": ["GET"], "allowed_origins": ["*"],
+            "max_age_seconds": age }] })
+        };
         assert_eq!(changes(cors(json!(null)), cors(json!(5)))[0].0, "cors[0]");
         let logging = json!({ "logging": { "bucket": "logs", "prefix": "a/" } });
         assert_eq!(changes(json!({ "logging": {} }), logging.clone())[0].0, "logging");

@@ -168,7 +168,7 @@ coins-password:
             call.resource_policy(policy.text()).send().await?;
         }
         let lacks_value = *self.has_value == Some(true) && *live.has_value != Some(true);
-        if (lacks_value || cx.orders.rotate.contains(cx.key))
+        if (lacks_value || cx.rotate)
             && let Some(value) = self.fresh_value(cx).await?
         {
             put_value(&value, cx).await?;

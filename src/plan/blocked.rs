@@ -60,7 +60,7 @@ impl Planner<'_> {
         desired: &Value,
         live: &Live,
     ) -> Option<Blocked> {
-        if self.options.decided.contains(&resource.key) {
+        if self.options.decision(&resource.key).is_some() {
             return None;
         }
         let reason = resource.kind.undecided(desired, &live.fields, &self.stack.root)?;

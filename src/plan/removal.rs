@@ -81,6 +81,7 @@ impl Planner<'_> {
             data: None,
             summary: Vec::new(),
             ignore: Vec::new(),
+            moved: BTreeSet::new(),
             farewell,
             orphan: false,
             blocked: None,

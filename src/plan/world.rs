@@ -51,12 +51,7 @@ pub fn answer(
     site: &Site,
 ) -> Option<Value> {
     if reference.key == "aws" {
-        return match reference.field.as_str() {
-            "account" => Some(site.account.clone().into()),
-            "region" => Some(site.region.clone().into()),
-            "partition" => Some(site.partition.clone().into()),
-            _ => None,
-        };
+        return site.answer(&reference.field);
     }
     facts.get(&reference.key)?.field(&reference.field)
 }

@@ -1,11 +1,12 @@
 //! The mark that a seed leaves on its server in AWS: when it ran, and a digest of each file.
 //! A plan reads marks instead of logging in; the ledger in the database has the last word.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{Run, Server, SqlSeed, run};
@@ -51,18 +52,14 @@ pub(super) fn text(at: Timestamp, digests: &BTreeMap<String, String>) -> String 
 }
 
 struct Mark {
-    at: Timestamp,
     files: BTreeMap<String, String>,
 }
 
 fn parse(text: &str) -> Option<Mark> {
     let mut words = text.split(' ');
-    let at = words.next()?.parse().ok()?;
+    words.next()?.parse::<Timestamp>().ok()?;
     let files = words.filter_map(|word| word.split_once('='));
-    Some(Mark {
-        at,
-        files: files.map(|(path, digest)| (path.to_owned(), digest.to_owned())).collect(),
-    })
+    Some(Mark { files: files.map(|(path, digest)| (path.to_owned(), digest.to_owned())).collect() })
 }
 
 impl Mark {
@@ -96,7 +93,7 @@ pub(super) async fn read<S: Server>(
                 by_server[arn]
                     .get(name)
                     .and_then(|text| parse(text))
-                    .map(|mark| marked(&seed, &mark, aws))
+                    .map(|mark| marked(&seed, &mark, name))
             }
             None => recorded(aws, &seed, connection, name).await,
         };
@@ -108,10 +105,23 @@ pub(super) async fn read<S: Server>(
     Ok(found)
 }
 
+thread_local! {
+    /// Seeds that this process has run.
+    static RAN: RefCell<BTreeSet<String>> = RefCell::default();
+}
+
+/// Remembers that the seed has run in this process.
+pub(super) fn remember(name: &str) {
+    RAN.with_borrow_mut(|ran| ran.insert(name.to_owned()));
+}
+
 /// What a seed that runs at every apply did before this one doesn't count.
-fn marked<S: Server>(seed: &SqlSeed<S>, mark: &Mark, aws: &Aws) -> BTreeMap<String, String> {
-    let second = SignedDuration::from_secs(1);
-    if seed.run == Some(Run::Always) && mark.at < aws.started - second {
+fn is_outdated<S: Server>(seed: &SqlSeed<S>, name: &str) -> bool {
+    seed.run == Some(Run::Always) && !RAN.with_borrow(|ran| ran.contains(name))
+}
+
+fn marked<S: Server>(seed: &SqlSeed<S>, mark: &Mark, name: &str) -> BTreeMap<String, String> {
+    if is_outdated(seed, name) {
         return BTreeMap::new();
     }
     mark.digests(seed.digests.as_ref().unwrap_or(&BTreeMap::new()))
@@ -130,9 +140,9 @@ async fn recorded<S: Server>(
     let target = run::target(aws, connection).await.ok()?;
     let seeding = crate::seed::Seeding::new(S::ENGINE, &target, &aws.site.stack, name);
     let standings = seeding.standing(&units).await.ok()?;
-    let always = seed.run == Some(Run::Always);
+    let outdated = is_outdated(seed, name);
     let ran = units.iter().zip(standings).filter_map(|(unit, standing)| match standing {
-        Standing::Done { at } if !always || at >= aws.started - SignedDuration::from_secs(1) => {
+        Standing::Done { .. } if !outdated => {
             Some((unit.path.clone(), short(&unit.digest)))
         }
         Standing::Changed { digest, .. } => Some((unit.path.clone(), short(&digest))),

@@ -10,7 +10,7 @@ use super::{Server, SqlSeed, mark};
 use crate::aws::{Aws, Class, Error, marks};
 use crate::field::{Connection, Database, Tls};
 use crate::kind::Cx;
-use crate::seed::{self, Decision, Progress, Seeding, Target, Unit};
+use crate::seed::{self, Decision, Progress, Seeding, Standing, Target, Unit};
 
 /// Where to connect, password included.
 pub(super) async fn target(aws: &Aws, connection: &Connection) -> Result<Target, Error> {
@@ -48,17 +48,28 @@ pub(super) async fn run<S: Server>(seed: &SqlSeed<S>, cx: &Cx<'_>) -> Result<(),
     let files: Vec<Unit> = units.iter().map(|unit| Unit::clone(unit)).collect();
     let target = target(cx.aws, connection).await?;
     let seeding = Seeding::new(S::ENGINE, &target, &cx.site.stack, cx.name);
+    let again = cx.orders.seed_rerun.contains(cx.key) && is_done(&seeding, &files).await?;
     for rule in [seed::Rule::Once, seed::Rule::Changed, seed::Rule::Always] {
         let of_rule = units.iter().zip(&files).filter(|(unit, _)| seed.rule(unit) == rule);
         let of_rule: Vec<Unit> = of_rule.map(|(_, file)| file.clone()).collect();
         if !of_rule.is_empty() {
+            let rule = if again { seed::Rule::Always } else { rule };
             carry_out(&seeding, &of_rule, rule, cx).await?;
         }
     }
+    mark::remember(cx.name);
     if let Some(arn) = &connection.arn {
         marks::write(cx.aws, arn, cx.name, &mark::text(Timestamp::now(), &digests)).await?;
     }
     Ok(())
+}
+
+/// Whether nothing is left to run, so that an order to run again means all of it. While something
+/// is left, the order is about that alone.
+async fn is_done(seeding: &Seeding<'_>, files: &[Unit]) -> Result<bool, Error> {
+    let standings = seeding.standing(files).await;
+    let standings = standings.map_err(|error| Error::new(Class::Terminal, error.to_string()))?;
+    Ok(standings.iter().all(|standing| matches!(standing, Standing::Done { .. })))
 }
 
 async fn carry_out(

@@ -26,6 +26,9 @@ fn inside(root: &Path, path: &str, place: &Place) -> Result<PathBuf, Problem> {
 /// Reads a JSON or YAML document.
 pub(super) fn document(root: &Path, path: &str, place: &Place) -> Result<Node, Vec<Problem>> {
     let file = inside(root, path, place).map_err(|problem| vec![problem])?;
+    if !file.exists() {
+        return Err(vec![missing(root, path, place)]);
+    }
     let source = document::read(&file, path)
         .map_err(|problem| vec![Problem { place: Some(place.clone()), ..problem }])?;
     document::parse(source)
@@ -34,7 +37,7 @@ pub(super) fn document(root: &Path, path: &str, place: &Place) -> Result<Node, V
 /// Files that the path or glob means, in lexical order.
 pub(super) fn matching(root: &Path, pattern: &str, place: &Place) -> Result<Vec<String>, Problem> {
     let file = inside(root, pattern, place)?;
-    if !pattern.contains(['*', '?', '[', '{']) {
+    if !is_glob(pattern) {
         return if file.is_file() {
             Ok(vec![pattern.to_owned()])
         } else {
@@ -46,7 +49,7 @@ pub(super) fn matching(root: &Path, pattern: &str, place: &Place) -> Result<Vec<
         Problem::error(format!("`{pattern}` is no glob: {}", error.kind())).at(place)
     })?;
     let matcher = glob.compile_matcher();
-    let fixed = pattern.split('/').take_while(|part| !part.contains(['*', '?', '[', '{']));
+    let fixed = pattern.split('/').take_while(|part| !is_glob(part));
     let start = fixed.fold(PathBuf::new(), |path, part| path.join(part));
     let mut found = Vec::new();
     let mut looked = 0;
@@ -74,7 +77,12 @@ pub(super) fn matching(root: &Path, pattern: &str, place: &Place) -> Result<Vec<
     if found.is_empty() { Err(missing(root, pattern, place)) } else { Ok(found) }
 }
 
+fn is_glob(pattern: &str) -> bool {
+    pattern.contains(['*', '?', '[', '{'])
+}
+
 fn missing(root: &Path, pattern: &str, place: &Place) -> Problem {
-    let problem = Problem::error(format!("no file matches `{pattern}`")).at(place);
+    let words = if is_glob(pattern) { "no file matches" } else { "there is no file" };
+    let problem = Problem::error(format!("{words} `{pattern}`")).at(place);
     problem.help(format!("paths are relative to {}", root.display()))
 }

@@ -14,6 +14,8 @@ pub(super) struct Instance<'a> {
     pub entry: &'a ResourceEntry,
     pub kind: &'static dyn AnyKind,
     pub each: Option<(String, Node)>,
+    /// The key could be filled in.
+    pub named: bool,
 }
 
 /// All resources of the document, and the keys that `when` leaves out.
@@ -32,27 +34,31 @@ pub(super) fn instances<'a>(
             let scope = Scope { each: each.as_ref(), ..*scope };
             let key = scope.text(&entry.key.text, &entry.key.place, &mut findings);
             let stays = entry.when.as_ref().is_none_or(|when| truth(when, &scope, &mut findings));
+            let named = findings.holes == 0;
             problems.append(&mut findings.problems);
             if !stays {
                 left_out.push(key);
                 continue;
             }
             if let Some(other) = first.get(&key) {
-                let problem =
-                    Problem::error(format!("there are two resources `{key}`")).at(&entry.key.place);
-                let problem = problem.note(&other.key.place, "the other one is here");
-                problems.push(if each.is_some() {
-                    problem.help("with `for_each` the key must hold `${each.key}`")
-                } else {
-                    problem
-                });
+                if named {
+                    problems.push(twice(&key, entry, other));
+                }
                 continue;
             }
             first.insert(key.clone(), entry);
-            instances.push(Instance { key, entry, kind, each });
+            instances.push(Instance { key, entry, kind, each, named });
         }
     }
     (instances, left_out)
+}
+
+fn twice(key: &str, entry: &ResourceEntry, other: &ResourceEntry) -> Problem {
+    let problem = Problem::error(format!("there are two resources `{key}`")).at(&entry.key.place);
+    if entry.key.place.range == other.key.place.range {
+        return problem.help("with `for_each` the key must hold `${each.key}`");
+    }
+    problem.note(&other.key.place, "the other one is here")
 }
 
 fn kind(entry: &ResourceEntry, problems: &mut Vec<Problem>) -> Option<&'static dyn AnyKind> {

@@ -27,7 +27,7 @@ pub(super) fn check(link: &Link, from: Option<&str>, scope: &Scope<'_>) -> Optio
         }
         Some(schema) if !link.alone && !is_single(schema) => {
             let message =
-                format!("`{key}.{field}` is more than one value, so it can't be a part of a text");
+                format!("`{key}.{field}` is more than one value, and a single one is needed here");
             Some(Problem::error(message).at(&link.place))
         }
         Some(_) => None,

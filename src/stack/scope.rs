@@ -19,6 +19,8 @@ use crate::reference::Reference;
 pub(super) struct Scope<'a> {
     pub stack: &'a str,
     pub variables: &'a BTreeMap<String, Node>,
+    /// Variables that are declared and have no value, which is a problem of its own.
+    pub valueless: &'a [String],
     pub environment: &'a BTreeMap<String, String>,
     pub each: Option<&'a (String, Node)>,
     /// Every resource that exists, by key.
@@ -41,11 +43,20 @@ pub(super) struct Link {
 pub(super) struct Findings {
     pub problems: Vec<Problem>,
     pub links: Vec<Link>,
+    /// How many `${…}` couldn't be filled in. A text with holes needs no further complaint.
+    pub holes: usize,
 }
 
 impl Findings {
     pub fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
+    }
+
+    /// Stands for what couldn't be filled in.
+    fn hole(&mut self, problem: Problem) -> String {
+        self.problem(problem);
+        self.holes += 1;
+        String::new()
     }
 }
 
@@ -85,8 +96,7 @@ impl Scope<'_> {
             out.push_str(&rest[..start]);
             let Some(length) = closing(&rest[start + 2..]) else {
                 let problem = Problem::error("`${` is never closed").at(place);
-                findings
-                    .problem(problem.help("close it with `}`, or write `$${` for a literal `${`"));
+                findings.hole(problem.help("close it with `}`, or write `$${` for a literal `${`"));
                 return out;
             };
             let inner = &rest[start + 2..start + 2 + length];
@@ -122,11 +132,10 @@ impl Scope<'_> {
                 Reference { key: "aws".into(), field: field.into() }.mark()
             }
             Some(("stack" | "aws", _)) => {
-                findings
-                    .problem(Problem::error(format!("there is no `${{{name}}}`")).at(place).help(
+                let problem = Problem::error(format!("there is no `${{{name}}}`")).at(place);
+                findings.hole(problem.help(
                     "there are ${stack.name}, ${aws.account}, ${aws.region} and ${aws.partition}",
-                ));
-                String::new()
+                ))
             }
             _ => self.resource(&name, alone, place, findings),
         }
@@ -134,10 +143,13 @@ impl Scope<'_> {
 
     fn variable(&self, name: &str, place: &Place, findings: &mut Findings) -> String {
         let Some(node) = self.variables.get(name) else {
+            if self.valueless.iter().any(|one| one == name) {
+                findings.holes += 1;
+                return String::new();
+            }
             let problem = Problem::error(format!("there is no variable `{name}`")).at(place);
-            let names = self.variables.keys().map(String::as_str);
-            findings.problem(problem.did_you_mean(name, names));
-            return String::new();
+            let names = self.variables.keys().chain(self.valueless).map(String::as_str);
+            return findings.hole(problem.did_you_mean(name, names));
         };
         self.plain(node, &format!("var.{name}"), place, findings)
     }
@@ -149,8 +161,7 @@ impl Scope<'_> {
             _ => {
                 let message =
                     format!("`{name}` is {}, so it can't be a part of a text", node.shape());
-                findings.problem(Problem::error(message).at(place));
-                String::new()
+                findings.hole(Problem::error(message).at(place))
             }
         }
     }
@@ -159,8 +170,7 @@ impl Scope<'_> {
         self.environment.get(name).cloned().unwrap_or_else(|| {
             let problem =
                 Problem::error(format!("the environment variable {name} is not set")).at(place);
-            findings.problem(problem.help(format!("set it: `export {name}=…`")));
-            String::new()
+            findings.hole(problem.help(format!("set it: `export {name}=…`")))
         })
     }
 
@@ -168,15 +178,14 @@ impl Scope<'_> {
         let Some((key, _)) = self.each else {
             let problem =
                 Problem::error("`${each…}` means something only where `for_each` is").at(place);
-            findings.problem(problem);
-            return String::new();
+            return findings.hole(problem);
         };
         if path == "key" {
             return key.clone();
         }
         let Some(node) = self.each_node(path) else {
-            findings.problem(Problem::error(format!("`{key}` has no `each.{path}`")).at(place));
-            return String::new();
+            let message = format!("`{key}` has no `each.{path}`");
+            return findings.hole(Problem::error(message).at(place));
         };
         self.plain(node, &format!("each.{path}"), place, findings)
     }
@@ -188,8 +197,7 @@ impl Scope<'_> {
         let Some((key, field)) = split.clone().find(|(key, _)| self.kinds.contains_key(*key))
         else {
             let first = split.clone().next_back().map_or(name, |(key, _)| key);
-            findings.problem(self.unknown(first, name, place));
-            return String::new();
+            return findings.hole(self.unknown(first, name, place));
         };
         let reference = Reference { key: key.to_owned(), field: field.to_owned() };
         let mark = reference.mark();

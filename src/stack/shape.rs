@@ -8,11 +8,13 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::files;
-use super::scope::{Findings, Link, Scope};
-use crate::diagnostic::{Place, Problem};
+use super::schema::{
+    allows_null, alternatives, article, constants, first_sentence, join, limits, same_shape, types,
+};
+use super::scope::{Findings, Scope};
+use crate::diagnostic::{Place, Problem, closest};
 use crate::document::{Key, Node, Yaml};
-use crate::reference::{Reference, is_marked};
+use crate::reference::is_marked;
 
 /// Shapes the fields of one resource.
 pub(super) struct Shaper<'a> {
@@ -21,6 +23,8 @@ pub(super) struct Shaper<'a> {
     pub findings: Findings,
     /// Where each field stands, by path.
     pub places: BTreeMap<String, Place>,
+    /// What the field that is looked at means, in a sentence.
+    doc: Option<String>,
 }
 
 /// Compiled patterns: schemas repeat the same few for every resource.
@@ -38,10 +42,10 @@ pub(super) fn fits(pattern: &str, text: &str) -> bool {
 impl<'a> Shaper<'a> {
     /// A shaper for one resource.
     pub fn new(scope: &'a Scope<'a>, root: &'a Path) -> Self {
-        Self { scope, root, findings: Findings::default(), places: BTreeMap::new() }
+        Self { scope, root, findings: Findings::default(), places: BTreeMap::new(), doc: None }
     }
 
-    fn problem(&mut self, problem: Problem) {
+    pub(super) fn problem(&mut self, problem: Problem) {
         self.findings.problem(problem);
     }
 
@@ -56,15 +60,10 @@ impl<'a> Shaper<'a> {
         let none = Map::new();
         let properties = schema["properties"].as_object().unwrap_or(&none);
         let mut out = Map::new();
+        let mut meant: Vec<&str> = Vec::new();
         for (key, node) in entries {
             let Some(property) = properties.get(&key.text) else {
-                let names = properties
-                    .iter()
-                    .filter(|(_, s)| s["readOnly"] != true)
-                    .map(|(n, _)| n.as_str());
-                let problem =
-                    Problem::error(format!("there is no field `{}` here", key.text)).at(&key.place);
-                self.problem(problem.did_you_mean(&key.text, names));
+                meant.extend(self.no_such_field(properties, key));
                 continue;
             };
             if property["readOnly"] == true {
@@ -79,21 +78,37 @@ impl<'a> Shaper<'a> {
             let path = join(path, &key.text);
             let place = if node.place.range.is_empty() { &key.place } else { &node.place };
             self.places.insert(path.clone(), place.clone());
+            let outer = std::mem::replace(&mut self.doc, doc(&key.text, property));
             if let Some(value) = self.value(property, &path, node, place) {
                 out.insert(key.text.clone(), value);
             }
+            self.doc = outer;
         }
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if !entries.iter().any(|(key, _)| key.text == name) {
-                let doc = properties.get(name).and_then(|p| p["description"].as_str());
+            // A misspelt one has been told.
+            if !entries.iter().any(|(key, _)| key.text == name) && !meant.contains(&name) {
                 let problem = Problem::error(format!("the field `{name}` is missing")).at(whole);
-                self.problem(match doc {
-                    Some(doc) => problem.help(format!("{name}: {}", first_sentence(doc))),
-                    None => problem,
-                });
+                self.problem(with_help(problem, properties.get(name).and_then(|p| doc(name, p))));
             }
         }
         Value::Object(out)
+    }
+
+    /// Says that there is no such field; gives the one that is probably meant.
+    fn no_such_field<'s>(
+        &mut self,
+        properties: &'s Map<String, Value>,
+        key: &Key,
+    ) -> Option<&'s str> {
+        let settable = properties.iter().filter(|(_, schema)| schema["readOnly"] != true);
+        let names: Vec<&str> = settable.map(|(name, _)| name.as_str()).collect();
+        let begun = format!("{}_", key.text);
+        let begins = || names.iter().copied().find(|name| name.starts_with(&begun));
+        let meant = closest(&key.text, names.iter().copied()).or_else(begins);
+        let problem = Problem::error(format!("there is no field `{}` here", key.text));
+        let help = meant.map(|name| format!("did you mean `{name}`?"));
+        self.problem(with_help(problem.at(&key.place), help));
+        meant
     }
 
     fn value(&mut self, schema: &Value, path: &str, node: &Node, place: &Place) -> Option<Value> {
@@ -149,6 +164,10 @@ impl<'a> Shaper<'a> {
         if let Some(refers) = schema.get("x-refers")
             && let Some(scalar) = node.scalar()
         {
+            let mut words = schema["x-words"].as_array().into_iter().flatten();
+            if words.any(|word| *word == scalar.text) {
+                return Some(scalar.text.clone().into());
+            }
             return self.refer(refers, &scalar.text.clone(), place);
         }
         if schema["x-secret"] == true && node.scalar().is_some() {
@@ -226,13 +245,20 @@ impl<'a> Shaper<'a> {
         place: &Place,
     ) -> Option<Value> {
         let written = node.text()?;
+        let (holes, links) = (self.findings.holes, self.findings.links.len());
         let text = self.scope.text(written, place, &mut self.findings);
+        if self.findings.holes > holes {
+            return None;
+        }
         if types.contains(&"string") {
+            if !types.iter().any(|one| matches!(*one, "object" | "array")) {
+                self.findings.links[links..].iter_mut().for_each(|link| link.alone = false);
+            }
             return self.string(schema, text, place);
         }
         if is_marked(&text) {
             let message = format!(
-                "this is {}, and a reference to another resource can't give one",
+                "{} is needed, and a reference to another resource can't give one",
                 article(types)
             );
             self.problem(
@@ -283,14 +309,16 @@ impl<'a> Shaper<'a> {
             schema["pattern"].as_str().filter(|pattern| !fits(pattern, &text))
         {
             let message = format!("`{text}` doesn't match the pattern {pattern}");
-            self.problem(Problem::error(message).at(place));
+            let problem = Problem::error(message).at(place);
+            self.problem(with_help(problem, self.doc.clone()));
         }
         Some(text.into())
     }
 
     fn integer(&mut self, schema: &Value, text: &str, place: &Place) -> Option<Value> {
         let digits = text.strip_prefix('-').unwrap_or(text);
-        let odd = digits.len() > 1 && digits.starts_with('0');
+        let octal = digits.len() > 1 && digits.starts_with('0');
+        let odd = octal && digits.chars().all(|c| c.is_ascii_digit());
         let number = text.parse::<i64>().ok().filter(|_| !odd);
         let Some(number) = number else {
             let problem = Problem::error(format!("`{text}` is not a whole number")).at(place);
@@ -331,139 +359,6 @@ impl<'a> Shaper<'a> {
         None
     }
 
-    /// A field that refers to a kind: the bare key of a resource, `${key.field}`, or what AWS
-    /// itself calls something outside the stack.
-    fn refer(&mut self, refers: &Value, written: &str, place: &Place) -> Option<Value> {
-        let word = |key: &str| refers[key].as_str().unwrap_or_default();
-        let (kind, field) = (word("kind"), word("field"));
-        let text = self.scope.text(written, place, &mut self.findings);
-        if is_marked(&text) {
-            return Some(text.into());
-        }
-        if let Some(target) = self.scope.kinds.get(&text) {
-            let actual = target.facts().name;
-            if actual != kind {
-                let message = format!(
-                    "`{text}` is {} `{actual}`, but this field takes {} `{kind}`",
-                    a(actual),
-                    a(kind)
-                );
-                self.problem(Problem::error(message).at(place));
-                return None;
-            }
-            let reference = Reference { key: text, field: field.to_owned() };
-            let mark = reference.mark();
-            self.findings.links.push(Link { reference, place: place.clone(), alone: true });
-            return Some(mark.into());
-        }
-        let outside = match field {
-            "arn" if kind == "iam_policy" || kind == "secretsmanager_secret" => true,
-            "arn" => text.starts_with("arn:"),
-            "id" => {
-                text.contains('-')
-                    && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-                    && !text.contains(' ')
-            }
-            "connection" => false,
-            _ => true,
-        };
-        if !outside {
-            let of_kind = self.scope.kinds.iter().filter(|(_, one)| one.facts().name == kind);
-            let problem = self.scope.no_such_key(&text, place);
-            let help = match field {
-                "connection" => format!(
-                    "write the key of {} `{kind}`, or host, port, username and password of a server",
-                    a(kind)
-                ),
-                _ => format!(
-                    "write the key of {} `{kind}` of this stack, or its {field} in AWS",
-                    a(kind)
-                ),
-            };
-            let near = crate::diagnostic::closest(&text, of_kind.map(|(key, _)| key.as_str()));
-            self.problem(if near.is_some() { problem } else { problem.help(help) });
-            return None;
-        }
-        Some(text.into())
-    }
-
-    /// A secret may only be named, never written.
-    fn secret(&mut self, node: &Node, place: &Place) -> Option<Value> {
-        let text = node.text()?;
-        if let Some(name) = text.strip_prefix("${env.").and_then(|rest| rest.strip_suffix('}')) {
-            return Some(serde_json::json!({ "env": name }));
-        }
-        let mut problem = Problem::error("a secret may not be written in the stack file").at(place);
-        problem = problem.label("this would end up in the repository");
-        self.problem(
-            problem.help("write `{ secret: name-or-arn }` (Secrets Manager) or `${env.NAME}`"),
-        );
-        None
-    }
-
-    /// A document: written here, or the path of the JSON or YAML file that holds it.
-    fn document(&mut self, node: &Node, place: &Place) -> Option<Value> {
-        if node.text().is_none() {
-            return Some(self.free(node));
-        }
-        let path = self.scope.text(node.text()?, place, &mut self.findings);
-        match files::document(self.root, &path, place) {
-            Ok(document) => Some(self.free(&document)),
-            Err(problems) => {
-                self.findings.problems.extend(problems);
-                None
-            }
-        }
-    }
-
-    /// Paths and globs below the stack's folder; a single one needs no brackets.
-    fn paths(&mut self, node: &Node, place: &Place) -> Option<Value> {
-        let items = node.sequence().unwrap_or(std::slice::from_ref(node));
-        let mut all = Vec::new();
-        for item in items {
-            let Some(text) = item.text() else {
-                self.problem(
-                    Problem::error(format!("this is {}, but a path is needed", item.shape()))
-                        .at(place),
-                );
-                continue;
-            };
-            let pattern = self.scope.text(text, &item.place, &mut self.findings);
-            match files::matching(self.root, &pattern, &item.place) {
-                Ok(paths) => all.extend(paths.into_iter().map(Value::from)),
-                Err(problem) => self.problem(problem),
-            }
-        }
-        Some(Value::Array(all))
-    }
-
-    /// A value that no type describes, read as YAML 1.2 reads it.
-    pub fn free(&mut self, node: &Node) -> Value {
-        match &self.scope.node(node).value {
-            Yaml::Null => Value::Null,
-            Yaml::Scalar(scalar) => {
-                let text = self.scope.text(&scalar.text, &node.place, &mut self.findings);
-                match (scalar.plain, text.as_str()) {
-                    (true, "true") => true.into(),
-                    (true, "false") => false.into(),
-                    (true, number)
-                        if number.parse::<i64>().is_ok_and(|n| n.to_string() == number) =>
-                    {
-                        number.parse::<i64>().map_or(Value::Null, Value::from)
-                    }
-                    _ => text.into(),
-                }
-            }
-            Yaml::Sequence(items) => items.iter().map(|item| self.free(item)).collect(),
-            Yaml::Mapping(entries) => {
-                let entries = entries.iter().map(|(key, node)| {
-                    (self.scope.text(&key.text, &key.place, &mut self.findings), self.free(node))
-                });
-                Value::Object(entries.collect())
-            }
-        }
-    }
-
     fn expected(&mut self, schema: &Value, node: &Node, place: &Place) {
         let what = article(&types(schema));
         let found = match &node.value {
@@ -474,75 +369,14 @@ impl<'a> Shaper<'a> {
     }
 }
 
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+/// What a field means, for whoever got it wrong.
+fn doc(name: &str, schema: &Value) -> Option<String> {
+    Some(format!("{name}: {}", first_sentence(schema["description"].as_str()?)))
 }
 
-fn first_sentence(doc: &str) -> &str {
-    doc.split_once(". ").map_or(doc, |(first, _)| first).trim_end_matches('.')
-}
-
-fn a(noun: &str) -> &'static str {
-    if noun.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" }
-}
-
-fn types(schema: &Value) -> Vec<&str> {
-    match &schema["type"] {
-        Value::String(one) => vec![one],
-        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
+fn with_help(problem: Problem, help: Option<String>) -> Problem {
+    match help {
+        Some(help) => problem.help(help),
+        None => problem,
     }
-}
-
-fn article(types: &[&str]) -> &'static str {
-    match types.iter().find(|one| **one != "null") {
-        Some(&"object") => "a mapping",
-        Some(&"array") => "a list",
-        Some(&"integer" | &"number") => "a whole number",
-        Some(&"boolean") => "true or false",
-        _ => "a single value",
-    }
-}
-
-fn allows_null(schema: &Value) -> bool {
-    types(schema).contains(&"null")
-        || schema["anyOf"].as_array().into_iter().flatten().any(|one| one["type"] == "null")
-}
-
-/// What a schema offers to choose from, nothing excluded.
-fn alternatives(schema: &Value) -> Vec<&Value> {
-    let lists = ["anyOf", "oneOf"].into_iter().filter_map(|word| schema[word].as_array());
-    lists.flatten().filter(|one| one["type"] != "null").collect()
-}
-
-fn constants(schema: &Value) -> Vec<Value> {
-    let one = schema.get("const").cloned();
-    one.into_iter()
-        .chain(schema["enum"].as_array().into_iter().flatten().cloned())
-        .filter(|v| !v.is_null())
-        .collect()
-}
-
-fn same_shape(schema: &Value, node: &Node) -> bool {
-    let types = types(schema);
-    match &node.value {
-        Yaml::Mapping(_) => types.contains(&"object"),
-        Yaml::Sequence(_) => types.contains(&"array"),
-        _ => !types.contains(&"object") && !types.contains(&"array"),
-    }
-}
-
-/// The range of an integer, from the schema's own limits and from its format.
-fn limits(schema: &Value) -> (i64, i64) {
-    let by_format = match schema["format"].as_str() {
-        Some("uint8") => (0, 255),
-        Some("uint16") => (0, 65_535),
-        Some("int32") => (i64::from(i32::MIN), i64::from(i32::MAX)),
-        Some("uint32") => (0, i64::from(u32::MAX)),
-        Some("uint64" | "uint") => (0, i64::MAX),
-        _ => (i64::MIN, i64::MAX),
-    };
-    let least = schema["minimum"].as_i64().unwrap_or(by_format.0);
-    let most = schema["maximum"].as_i64().unwrap_or(by_format.1);
-    (least.max(by_format.0), most.min(by_format.1))
 }

@@ -262,5 +262,24 @@ class Iam(SandboxTest):
             PolicyArn="arn:aws:iam::aws:policy/NoSuchPolicy",
         )
 
+    def test_a_new_path_keeps_everything_else(self):
+        self.iam.create_user(UserName="ana", Tags=TAGS)
+        self.iam.update_user(UserName="ana", NewPath="/lake/")
+        user = self.iam.get_user(UserName="ana")["User"]
+        self.assertEqual((user["Path"], user["Tags"]), ("/lake/", TAGS))
+        self.iam.create_group(GroupName="team")
+        self.iam.update_group(GroupName="team", NewPath="/lake/")
+        group = self.iam.get_group(GroupName="team")["Group"]
+        self.assertEqual(group["Arn"], f"arn:aws:iam::{ACCOUNT}:group/lake/team")
+
+    def test_a_role_that_is_in_no_profile_cannot_leave_it(self):
+        self.role()
+        self.iam.create_instance_profile(InstanceProfileName="dms")
+        names = {"InstanceProfileName": "dms", "RoleName": "dms"}
+        leave = self.iam.remove_role_from_instance_profile
+        self.assertRefused("NoSuchEntity", leave, **names)
+        self.iam.add_role_to_instance_profile(**names)
+        leave(**names)
+
     def test_the_caller_is_known(self):
         self.assertEqual(client("sts").get_caller_identity()["Account"], ACCOUNT)

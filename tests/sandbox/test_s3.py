@@ -99,6 +99,73 @@ class S3(SandboxTest):
         )
         self.assertEqual(get(Bucket="lake")["EventBridgeConfiguration"], {})
 
+    def test_lifecycle_rules_are_given_back_whole(self):
+        self.s3.create_bucket(Bucket="lake")
+        noncurrent = {"NoncurrentDays": 3, "NewerNoncurrentVersions": 4}
+        sizes = {"Prefix": "a/", "ObjectSizeGreaterThan": 5, "ObjectSizeLessThan": 9}
+        rules = [
+            {
+                "ID": "sizes",
+                "Status": "Enabled",
+                "Filter": {"And": sizes},
+                "NoncurrentVersionExpiration": noncurrent,
+            },
+            {"Status": "Disabled", "Filter": {"ObjectSizeLessThan": 9}, "Expiration": {"Days": 1}},
+        ]
+        self.s3.put_bucket_lifecycle_configuration(
+            Bucket="lake",
+            LifecycleConfiguration={"Rules": rules},
+            TransitionDefaultMinimumObjectSize="varies_by_storage_class",
+        )
+        answer = self.s3.get_bucket_lifecycle_configuration(Bucket="lake")
+        self.assertEqual(answer["Rules"][0], rules[0])
+        self.assertTrue(answer["Rules"][1].pop("ID"))
+        self.assertEqual(answer["Rules"][1], rules[1])
+        minimum = answer["TransitionDefaultMinimumObjectSize"]
+        self.assertEqual(minimum, "varies_by_storage_class")
+        self.s3.delete_bucket_lifecycle(Bucket="lake")
+        self.assertRefused(
+            "NoSuchLifecycleConfiguration",
+            self.s3.get_bucket_lifecycle_configuration,
+            Bucket="lake",
+        )
+
+    def test_a_full_bucket_may_get_a_lock_once_it_has_versions(self):
+        self.s3.create_bucket(Bucket="lake")
+        self.s3.put_object(Bucket="lake", Key="a", Body=b"1")
+        rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
+        lock = {
+            "Bucket": "lake",
+            "ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled", "Rule": rule},
+        }
+        put = self.s3.put_object_lock_configuration
+        self.assertRefused("InvalidBucketState", put, **lock)
+        versioning = {"Bucket": "lake", "VersioningConfiguration": {"Status": "Enabled"}}
+        self.s3.put_bucket_versioning(**versioning)
+        put(**lock)
+        answer = self.s3.get_object_lock_configuration(Bucket="lake")
+        self.assertEqual(answer["ObjectLockConfiguration"]["ObjectLockEnabled"], "Enabled")
+        versioning["VersioningConfiguration"]["Status"] = "Suspended"
+        self.assertRefused("InvalidBucketState", self.s3.put_bucket_versioning, **versioning)
+
+    def test_the_form_of_log_keys_is_given_back(self):
+        policy = {
+            "Effect": "Allow",
+            "Principal": {"Service": "logging.s3.amazonaws.com"},
+            "Action": "s3:PutObject",
+            "Resource": "arn:aws:s3:::logs/*",
+        }
+        for name in ("lake", "logs"):
+            self.s3.create_bucket(Bucket=name)
+        self.s3.put_bucket_policy(Bucket="logs", Policy=json.dumps({"Statement": [policy]}))
+        form = {"PartitionedPrefix": {"PartitionDateSource": "EventTime"}}
+        logging = {"TargetBucket": "logs", "TargetPrefix": "", "TargetObjectKeyFormat": form}
+        self.s3.put_bucket_logging(
+            Bucket="lake", BucketLoggingStatus={"LoggingEnabled": logging}
+        )
+        self.assertEqual(self.s3.get_bucket_logging(Bucket="lake")["LoggingEnabled"], logging)
+        self.assertNotIn("LoggingEnabled", self.s3.get_bucket_logging(Bucket="logs"))
+
     def test_access_lists_are_refused(self):
         self.s3.create_bucket(Bucket="lake")
         self.assertRefused(

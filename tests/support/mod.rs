@@ -7,8 +7,14 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use lagoa::aws::ec2::{Client, Filter};
 use lagoa::document::{Node, Yaml};
 use serde_json::{Map, Value, json};
+
+/// What the made-up ids of subnets in examples begin with.
+const MADE_UP_SUBNET: &str = "subnet-0a1b2c3d4e5f6000";
 
 /// A folder with stack files, and a sandbox that belongs to it alone.
 pub struct Site {
@@ -21,13 +27,24 @@ pub struct Site {
 impl Site {
     /// A fresh folder and a sandbox of its own, named after the test.
     pub fn new(test: &str) -> Self {
+        Self::with(test, &[])
+    }
+
+    /// One whose databases come and go at once.
+    pub fn quick(test: &str) -> Self {
+        Self::with(test, &[("LAGOA_SANDBOX_RDS_DELAY", "0.05")])
+    }
+
+    fn with(test: &str, settings: &[(&str, &str)]) -> Self {
         let base =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
         // Databases run as another user, so their home must be reachable for anyone.
         let home = std::env::temp_dir().join(format!("lagoa-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&base).expect("make the test's folder");
         let site = Self { folder: base, home, keeper: true };
-        site.run(&["sandbox", "start"]).success();
+        let mut start = site.command(&["sandbox", "start"]);
+        let output = start.envs(settings.iter().copied()).output().expect("run lagoa");
+        Ran { arguments: "sandbox start".to_owned(), output }.success();
         site
     }
 
@@ -64,9 +81,17 @@ impl Site {
             .args(arguments)
             .current_dir(&self.folder)
             .env("LAGOA_SANDBOX_HOME", &self.home)
+            .env("LAGOA_SANDBOX_RDS_DELAY", "0.2")
+            .env("LAGOA_TEST_PASSWORD", "correct-horse-battery")
             .env_remove("AWS_PROFILE")
             .stdin(Stdio::null());
         command
+    }
+
+    /// Makes a command talk to this endpoint as if it were AWS.
+    pub fn aws(&self, command: &mut Command, endpoint: &str) {
+        command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_ACCESS_KEY_ID", "test");
+        command.env("AWS_SECRET_ACCESS_KEY", "test").env("AWS_EC2_METADATA_DISABLED", "true");
     }
 
     /// Runs lagoa.
@@ -118,11 +143,47 @@ impl Site {
         let endpoint = self.endpoint();
         let address = endpoint.strip_prefix("http://").expect("the sandbox speaks plain HTTP");
         let mut stream = TcpStream::connect(address).expect("connect to the sandbox");
-        let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
+        let request =
+            format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("ask the sandbox");
         let mut reply = String::new();
         stream.read_to_string(&mut reply).expect("read the sandbox's answer");
         reply.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("an HTTP reply")
+    }
+
+    /// Puts the sandbox's own default subnets in the place of the made-up `subnet-0a1b2c3d4e5f60001`
+    /// and on, in order of their zones.
+    pub fn real(&self, value: Value) -> Value {
+        let mut text = value.to_string();
+        if text.contains(MADE_UP_SUBNET) {
+            for (index, subnet) in self.default_subnets().iter().enumerate() {
+                text = text.replace(&format!("{MADE_UP_SUBNET}{}", index + 1), subnet);
+            }
+        }
+        serde_json::from_str(&text).expect("still JSON")
+    }
+
+    fn default_subnets(&self) -> Vec<String> {
+        let config = aws_types::SdkConfig::builder()
+            .endpoint_url(self.endpoint())
+            .region(aws_types::region::Region::new("us-east-1"))
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "test", "test", None, None, "test",
+            )))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        let default = Filter::new("default-for-az", &["true".to_owned()]);
+        let subnets = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("start a runtime")
+            .block_on(Client::new(&config).describe_subnets(&[default]))
+            .expect("list the subnets");
+        let mut subnets: Vec<_> =
+            subnets.into_iter().map(|one| (one.availability_zone, one.subnet_id)).collect();
+        subnets.sort();
+        subnets.into_iter().map(|(_, id)| id).collect()
     }
 
     /// The endpoint of the sandbox.

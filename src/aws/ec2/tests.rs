@@ -193,7 +193,7 @@ async fn many_names_are_asked_for_in_batches() {
         || (200, format!("<DescribeKeyPairsResponse {NS}><keySet/></DescribeKeyPairsResponse>"));
     let ec2 = FakeEc2::new([empty(), empty()]);
     let names: Vec<_> = (0..201).map(|number| format!("key-{number}")).collect();
-    assert!(ec2.client().describe_key_pairs_by_name(&names).await.unwrap().is_empty());
+    assert!(ec2.client().describe_key_pairs_by("key-name", &names).await.unwrap().is_empty());
     assert!(ec2.bodies()[0].contains("Filter.1.Value.200=key-199&"));
     assert!(ec2.bodies()[1].contains("Filter.1.Value.1=key-200&"));
 }

@@ -37,7 +37,8 @@ impl Obstacles {
     /// Adds to EC2's refusal what is in the way.
     pub fn explain(&self, error: Error) -> Error {
         let interfaces = self.interfaces.iter().map(interface);
-        let groups = self.groups.iter().map(|(id, name)| format!("a rule of security group {name} ({id})"));
+        let groups =
+            self.groups.iter().map(|(id, name)| format!("a rule of security group {name} ({id})"));
         let all: Vec<String> = interfaces.chain(groups).collect();
         if all.is_empty() {
             return error;
@@ -53,7 +54,8 @@ impl Obstacles {
 
 fn interface(interface: &NetworkInterface) -> String {
     let id = &interface.network_interface_id;
-    let instance = interface.attachment.as_ref().and_then(|attachment| attachment.instance_id.as_ref());
+    let instance =
+        interface.attachment.as_ref().and_then(|attachment| attachment.instance_id.as_ref());
     let described = interface.description.as_ref().filter(|text| !text.is_empty());
     match (instance, described) {
         (Some(instance), _) => format!("instance {instance} (network interface {id})"),
@@ -95,7 +97,10 @@ mod tests {
 
     #[test]
     fn a_refusal_names_what_is_in_the_way() {
-        let used = vec![interface("eni-1", "RDSNetworkInterface", None), interface("eni-2", "", Some("i-1"))];
+        let used = vec![
+            interface("eni-1", "RDSNetworkInterface", None),
+            interface("eni-2", "", Some("i-1")),
+        ];
         assert_eq!(
             hint(used, &[("sg-2", "web")]).as_deref(),
             Some(
@@ -105,6 +110,9 @@ mod tests {
         );
         assert_eq!(hint(Vec::new(), &[]), None);
         let many = (0..7).map(|n| interface(&format!("eni-{n}"), "", None)).collect();
-        assert!(hint(many, &[]).is_some_and(|hint| hint.ends_with("network interface eni-4 and 2 more")));
+        assert!(
+            hint(many, &[])
+                .is_some_and(|hint| hint.ends_with("network interface eni-4 and 2 more"))
+        );
     }
 }

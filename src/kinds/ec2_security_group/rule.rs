@@ -43,6 +43,7 @@ pub struct Rule {
     /// The peer as whatever is in a security group: its key, its id, `account/id` for one of
     /// another account, or `self` for the group that the rule stands in.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-words" = [SELF]))]
     pub security_group: Option<SecurityGroupId>,
     /// The peer as the id of a managed prefix list: `pl-…`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -194,7 +195,8 @@ impl Rule {
         if let Some(list) = list.filter(|list| !list.starts_with("pl-")) {
             wrong.push(format!("`{list}` is no prefix list: write an id, `pl-…`"));
         }
-        let peers = [self.cidr.is_some(), self.security_group.is_some(), self.prefix_list.is_some()];
+        let peers =
+            [self.cidr.is_some(), self.security_group.is_some(), self.prefix_list.is_some()];
         if peers.iter().filter(|given| **given).count() != 1 {
             wrong.push(
                 "a rule is about one peer: write exactly one of `cidr`, `security_group` and \
@@ -279,7 +281,10 @@ mod tests {
         same(json!({ "protocol": "TCP", "ports": "0 - 65535" }), json!({ "ports": "all" }));
         same(json!({ "protocol": -1 }), json!({ "protocol": "all" }));
         same(json!({ "protocol": "icmp" }), json!({ "protocol": "1", "icmp": "all" }));
-        same(json!({ "ports": 1, "cidr": "10.0.0.5/24" }), json!({ "ports": 1, "cidr": "10.0.0.0/24" }));
+        same(
+            json!({ "ports": 1, "cidr": "10.0.0.5/24" }),
+            json!({ "ports": 1, "cidr": "10.0.0.0/24" }),
+        );
     }
 
     #[test]
@@ -362,8 +367,11 @@ mod tests {
             Peer::PrefixList(id) => kept.prefix_list_id = Some(id),
             Peer::Group { group_id, user_id } => {
                 let user_id = user_id.or(Some("123456789012".into()));
-                let group =
-                    crate::aws::ec2::ReferencedGroup { group_id: Some(group_id), user_id, vpc_id: None };
+                let group = crate::aws::ec2::ReferencedGroup {
+                    group_id: Some(group_id),
+                    user_id,
+                    vpc_id: None,
+                };
                 kept.referenced_group_info = Some(group);
             }
         }

@@ -2,8 +2,8 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Console, IamUser, vault};
-use crate::aws::{Aws, Class, Error, absent, iam};
+use super::{Console, IamUser, notes};
+use crate::aws::{Aws, Class, Error, absent, iam, vault};
 use crate::field::{Tags, WriteOnly};
 use crate::kind::{Cx, Site};
 
@@ -20,15 +20,15 @@ pub fn url(site: &Site) -> String {
 /// The console access that lagoa gave and that is in force, with the ARN of its secret: there is a
 /// login profile, and the secret's current value was made its password.
 pub async fn read(aws: &Aws, user: &str, tags: &Tags) -> Result<Option<(Console, String)>, Error> {
-    let Some(name) = tags.get(vault::PASSWORD_SECRET) else { return Ok(None) };
+    let Some(name) = tags.get(notes::PASSWORD_SECRET) else { return Ok(None) };
     let (profile, secret) = futures::try_join!(
         async { absent(aws.iam.get_login_profile().user_name(user).send().await) },
         vault::describe(aws, name),
     )?;
     let in_force = |secret: &vault::Secret| {
         secret.is_usable()
-            && secret.is_of(tags)
-            && secret.version.as_ref() == tags.get(vault::PASSWORD_VERSION)
+            && notes::holder(tags).has(secret)
+            && secret.version.as_ref() == tags.get(notes::PASSWORD_VERSION)
     };
     Ok(secret.filter(in_force).filter(|_| profile.is_some()).map(|secret| {
         let must_change_password = WriteOnly::default();
@@ -47,22 +47,20 @@ pub async fn set(
     cx: &Cx<'_>,
 ) -> Result<(), Error> {
     let name = console.secret_name(cx.name);
-    let noted = live.tags.get(vault::PASSWORD_SECRET);
+    let holder = notes::holder(&desired.tags);
+    let noted = live.tags.get(notes::PASSWORD_SECRET);
     if let Some(old) = noted.filter(|old| **old != name) {
-        vault::destroy(old, &desired.tags, cx).await?;
+        vault::destroy(cx, old, holder).await?;
     }
     if noted != Some(&name) {
-        vault::note(vault::PASSWORD_SECRET, &name, cx).await?;
+        notes::write(notes::PASSWORD_SECRET, &name, cx).await?;
     }
-    let secret = vault::open(&name, &desired.tags, cx).await?;
-    let (version, password) = match &secret {
-        Some(secret) if secret.is_usable() && !rotate => vault::value(&name, cx).await?,
-        _ => {
-            let password = generate(cx).await?;
-            let version =
-                vault::store(&name, secret.as_ref(), &password, &desired.tags, cx).await?;
-            (version, password)
-        }
+    let secret = vault::open(cx, &name, &notes::about(cx.name), holder).await?;
+    let (version, password) = if secret.is_usable() && !rotate {
+        vault::value(cx, &name).await?
+    } else {
+        let password = generate(cx).await?;
+        (vault::put(cx, &name, &password, &[]).await?, password)
     };
     let must_change = console.must_change_password.0;
     let call = cx.iam.create_login_profile().user_name(cx.name);
@@ -75,7 +73,7 @@ pub async fn set(
         }
         other => drop(other.map_err(iam::settling)?),
     }
-    vault::note(vault::PASSWORD_VERSION, &version, cx).await
+    notes::write(notes::PASSWORD_VERSION, &version, cx).await
 }
 
 /// Characters that IAM doesn't count as symbols, and the quote, which is hard to copy.

@@ -2,9 +2,9 @@
 
 use aws_sdk_iam::types::{Group, MfaDevice, SigningCertificate, SshPublicKeyMetadata};
 
-use super::{key, vault};
+use super::{key, notes};
 use crate::aws::policies::Holder;
-use crate::aws::{Class, Error, absent, gone_is_fine};
+use crate::aws::{Class, Error, absent, gone_is_fine, vault};
 use crate::field::Tags;
 use crate::kind::Cx;
 
@@ -15,8 +15,8 @@ pub async fn take(tags: &Tags, cx: &Cx<'_>) -> Result<(), Error> {
     for id in key::list(cx.name, cx).await? {
         key::delete(&id, cx).await?;
     }
-    for secret in vault::named_in(tags) {
-        vault::destroy(secret, tags, cx).await?;
+    for secret in notes::secrets_in(tags) {
+        vault::destroy(cx, secret, notes::holder(tags)).await?;
     }
     groups(cx).await?;
     Holder::User(cx.name).strip(&cx.iam).await?;

@@ -4,14 +4,14 @@ use aws_sdk_iam::types::AccessKeyMetadata;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::{AccessKey, IamUser, vault};
-use crate::aws::{Aws, Error, absent, gone_is_fine, iam};
+use super::{AccessKey, IamUser, notes};
+use crate::aws::{Aws, Error, absent, gone_is_fine, iam, vault};
 use crate::field::Tags;
 use crate::kind::Cx;
 
 /// Id of the key that lagoa made, as the user's tags have it.
 pub fn id(tags: &Tags) -> Option<String> {
-    tags.get(vault::KEY_ID).cloned()
+    tags.get(notes::KEY_ID).cloned()
 }
 
 /// The key that lagoa made, with the ARN of its secret: the user has the key, and the secret has
@@ -21,9 +21,9 @@ pub async fn read(
     user: &str,
     tags: &Tags,
 ) -> Result<Option<(AccessKey, String)>, Error> {
-    let (Some(name), Some(id)) = (tags.get(vault::KEY_SECRET), id(tags)) else { return Ok(None) };
+    let (Some(name), Some(id)) = (tags.get(notes::KEY_SECRET), id(tags)) else { return Ok(None) };
     let (keys, secret) = futures::try_join!(list(user, aws), vault::describe(aws, name))?;
-    let secret = secret.filter(|secret| secret.is_usable() && secret.is_of(tags));
+    let secret = secret.filter(|secret| secret.is_usable() && notes::holder(tags).has(secret));
     let secret = secret.filter(|_| keys.contains(&id));
     Ok(secret.map(|secret| (AccessKey { secret: Some(name.clone()) }, secret.arn)))
 }
@@ -38,22 +38,23 @@ pub async fn issue(
     cx: &Cx<'_>,
 ) -> Result<(), Error> {
     let name = key.secret_name(cx.name);
-    let noted = live.tags.get(vault::KEY_SECRET);
+    let holder = notes::holder(&desired.tags);
+    let noted = live.tags.get(notes::KEY_SECRET);
     let mut keys = list(cx.name, cx).await?;
     if let Some(old) = noted.filter(|old| **old != name) {
         forget(id(&live.tags), &mut keys, cx).await?;
-        vault::destroy(old, &desired.tags, cx).await?;
+        vault::destroy(cx, old, holder).await?;
     }
     if noted != Some(&name) {
-        vault::note(vault::KEY_SECRET, &name, cx).await?;
+        notes::write(notes::KEY_SECRET, &name, cx).await?;
     }
-    let secret = vault::open(&name, &desired.tags, cx).await?;
-    let stored = match &secret {
-        Some(secret) if secret.is_usable() => stored_id(&vault::value(&name, cx).await?.1),
-        _ => None,
+    let secret = vault::open(cx, &name, &notes::about(cx.name), holder).await?;
+    let stored = match secret.is_usable() {
+        true => stored_id(&vault::value(cx, &name).await?.1),
+        false => None,
     };
     if let Some(stored) = stored.as_ref().filter(|id| keys.contains(id) && !rotate) {
-        return vault::note(vault::KEY_ID, stored, cx).await;
+        return notes::write(notes::KEY_ID, stored, cx).await;
     }
     forget(stored, &mut keys, cx).await?;
     forget(id(&live.tags), &mut keys, cx).await?;
@@ -63,8 +64,8 @@ pub async fn issue(
         }
     }
     let (id, value) = make(cx).await?;
-    vault::store(&name, secret.as_ref(), &value, &desired.tags, cx).await?;
-    vault::note(vault::KEY_ID, &id, cx).await
+    vault::put(cx, &name, &value, &[]).await?;
+    notes::write(notes::KEY_ID, &id, cx).await
 }
 
 /// Ids of the user's keys.

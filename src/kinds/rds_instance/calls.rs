@@ -241,7 +241,7 @@ impl RdsInstance {
         call: ModifyDBInstanceFluentBuilder,
         cx: &Cx<'_>,
     ) -> Result<ModifyDBInstanceFluentBuilder, Error> {
-        let rotate = cx.orders.rotate.contains(cx.key) || *live.password_of_snapshot == Some(true);
+        let rotate = cx.rotate || *live.password_of_snapshot == Some(true);
         Ok(match (self.managed_password, live.managed_password) {
             (true, false) => {
                 let key = self.managed_password_kms_key.as_deref().map(str::to_owned);

@@ -130,7 +130,8 @@ pub async fn read_ownership(aws: &Aws, bucket: &str) -> Result<Ownership, Error>
 
 /// Sets whose the objects are.
 pub async fn put_ownership(ownership: Ownership, cx: &Cx<'_>) -> Result<(), Error> {
-    let rule = types::OwnershipControlsRule::builder().object_ownership(ownership.to_aws()).build()?;
+    let rule =
+        types::OwnershipControlsRule::builder().object_ownership(ownership.to_aws()).build()?;
     let controls = types::OwnershipControls::builder().rules(rule).build()?;
     let call = cx.s3.put_bucket_ownership_controls().bucket(cx.name);
     call.ownership_controls(controls).send().await?;

@@ -36,7 +36,11 @@ fn words(page: &ListObjectVersionsOutput) -> Option<String> {
 
 /// `1234567` as `1,234,567`.
 fn grouped(count: usize) -> String {
-    if count < 1000 { count.to_string() } else { format!("{},{:03}", grouped(count / 1000), count % 1000) }
+    if count < 1000 {
+        count.to_string()
+    } else {
+        format!("{},{:03}", grouped(count / 1000), count % 1000)
+    }
 }
 
 /// How much the bucket holds, from one call.
@@ -99,10 +103,13 @@ async fn delete_batch(
     let failed = reply.errors().len();
     let error = Error {
         code: code.to_owned(),
-        ..Error::new(class(code, message, None), format!(
-            "{failed} of {count} objects could not be deleted, the first: {}: {message}",
-            first.key().unwrap_or_default()
-        ))
+        ..Error::new(
+            class(code, message, None),
+            format!(
+                "{failed} of {count} objects could not be deleted, the first: {}: {message}",
+                first.key().unwrap_or_default()
+            ),
+        )
     };
     Err(if code == "AccessDenied" { locked(error) } else { error })
 }

@@ -38,7 +38,8 @@ mod tests {
 
     #[test]
     fn a_bucket_elsewhere_is_explained() {
-        let redirect = Error { code: "PermanentRedirect".into(), ..Error::new(Class::Terminal, "x") };
+        let redirect =
+            Error { code: "PermanentRedirect".into(), ..Error::new(Class::Terminal, "x") };
         let error = explained(redirect.clone(), "raw", "sa-east-1", Some("eu-west-1"));
         assert_eq!(error.message, "the bucket raw exists in eu-west-1, not in sa-east-1");
         assert!(explained(redirect, "raw", "sa-east-1", None).message.contains("another region"));

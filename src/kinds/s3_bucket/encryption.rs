@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{from_word, word};
+use crate::aws::kms::same_name;
 use crate::aws::{Aws, Error, absent};
 use crate::kind::Cx;
 
@@ -70,7 +71,7 @@ impl Encryption {
     /// Takes over the live spelling of the same key.
     pub fn accept(&mut self, live: &Self) {
         if let (Some(desired), Some(live)) = (&self.kms_key, &live.kms_key)
-            && same_key(desired, live)
+            && same_name(desired, live)
         {
             self.kms_key = Some(live.clone());
         }
@@ -81,12 +82,6 @@ impl Encryption {
         let needless = self.algorithm == Algorithm::AES256 && self.kms_key.is_some();
         needless.then_some("`kms_key` needs the algorithm aws:kms or aws:kms:dsse")
     }
-}
-
-/// A key's id and its ARN name the same key, and so do an alias and its ARN.
-fn same_key(a: &str, b: &str) -> bool {
-    let name = |key: &str| key.rsplit(':').next().map(|key| key.trim_start_matches("key/").to_owned());
-    name(a) == name(b)
 }
 
 /// How new objects are encrypted, if the bucket says.
@@ -108,7 +103,11 @@ pub async fn put(encryption: &Encryption, cx: &Cx<'_>) -> Result<(), Error> {
 mod tests {
     use super::*;
 
-    fn encryption(algorithm: Algorithm, kms_key: Option<&str>, bucket_key: Option<bool>) -> Encryption {
+    fn encryption(
+        algorithm: Algorithm,
+        kms_key: Option<&str>,
+        bucket_key: Option<bool>,
+    ) -> Encryption {
         Encryption { algorithm, kms_key: kms_key.map(str::to_owned), bucket_key }
     }
 
@@ -130,12 +129,5 @@ mod tests {
         assert_eq!(desired.over(Some(&live)), encryption(Algorithm::Kms, Some("k"), Some(true)));
         let desired = encryption(Algorithm::AES256, None, None);
         assert_eq!(desired.over(Some(&live)), desired);
-    }
-
-    #[test]
-    fn a_key_has_several_names() {
-        assert!(same_key("arn:aws:kms:us-east-1:123456789012:key/1-2", "1-2"));
-        assert!(same_key("arn:aws:kms:us-east-1:123456789012:alias/a", "alias/a"));
-        assert!(!same_key("alias/a", "a"));
     }
 }

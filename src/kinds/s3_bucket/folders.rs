@@ -27,7 +27,9 @@ pub fn check(folders: &BTreeSet<String>) -> Vec<String> {
     let odd = |name: &&String| name.is_empty() || name.starts_with('/') || name.contains("//");
     let complain = |name: &String| {
         let name = shown(name);
-        format!("\"{name}\" is no folder; write it as raw/coins, without a slash in front or two in a row")
+        format!(
+            "\"{name}\" is no folder; write it as raw/coins, without a slash in front or two in a row"
+        )
     };
     folders.iter().filter(odd).map(complain).collect()
 }
@@ -85,6 +87,8 @@ mod tests {
     #[test]
     fn a_marker_is_empty_and_ends_in_a_slash() {
         assert!(is_marker("raw/", Some(0)));
-        assert!(!is_marker("raw/", Some(1)) && !is_marker("raw", Some(0)) && !is_marker("raw/", None));
+        assert!(
+            !is_marker("raw/", Some(1)) && !is_marker("raw", Some(0)) && !is_marker("raw/", None)
+        );
     }
 }

@@ -53,7 +53,8 @@ impl Logging {
         let Some(bucket) = &self.bucket else { return Ok(None) };
         let form = self.partition_date_source.map(|source| {
             let source = word(&source).as_str().into();
-            let partition = types::PartitionedPrefix::builder().partition_date_source(source).build();
+            let partition =
+                types::PartitionedPrefix::builder().partition_date_source(source).build();
             types::TargetObjectKeyFormat::builder().partitioned_prefix(partition).build()
         });
         let enabled = types::LoggingEnabled::builder()

@@ -157,14 +157,19 @@ pub fn check(notifications: &Notifications) -> Vec<(&'static str, String)> {
         ("topics", &notifications.topics),
     ];
     let mut complaints = Vec::new();
-    for (field, to) in lists.into_iter().flat_map(|(field, list)| list.iter().map(move |to| (field, to))) {
+    for (field, to) in
+        lists.into_iter().flat_map(|(field, list)| list.iter().map(move |to| (field, to)))
+    {
         for event in &to.events {
             if !event.starts_with("s3:") && !is_marked(event) {
                 complaints.push((field, format!("{event} is no event of S3; names begin with s3:, such as s3:ObjectCreated:*")));
             }
         }
         if to.events.is_empty() {
-            complaints.push((field, "`events` is empty; name at least one, such as s3:ObjectCreated:*".to_owned()));
+            complaints.push((
+                field,
+                "`events` is empty; name at least one, such as s3:ObjectCreated:*".to_owned(),
+            ));
         }
         if !to.arn.starts_with("arn:") && !is_marked(&to.arn) {
             complaints.push((field, format!("{} is no ARN", to.arn)));
@@ -187,14 +192,20 @@ mod tests {
         }
     }
 
-    fn returned(to: &Destination, filter: Option<&types::NotificationConfigurationFilter>) -> Destination {
+    fn returned(
+        to: &Destination,
+        filter: Option<&types::NotificationConfigurationFilter>,
+    ) -> Destination {
         Destination::from_aws(&to.arn, &to.events_to_aws(), filter)
     }
 
     /// How S3 spells the filter names in its answers.
-    fn capitalised(filter: types::NotificationConfigurationFilter) -> types::NotificationConfigurationFilter {
+    fn capitalised(
+        filter: types::NotificationConfigurationFilter,
+    ) -> types::NotificationConfigurationFilter {
         let rules = filter.key.unwrap().filter_rules.unwrap().into_iter().map(|mut rule| {
-            let name = rule.name.unwrap().as_str().replace("prefix", "Prefix").replace("suffix", "Suffix");
+            let name =
+                rule.name.unwrap().as_str().replace("prefix", "Prefix").replace("suffix", "Suffix");
             rule.name = Some(name.as_str().into());
             rule
         });
@@ -220,7 +231,9 @@ mod tests {
         let none: Notifications = serde_json::from_value(json!({})).unwrap();
         assert_eq!(none, Notifications::default());
         let sent = none.to_aws().unwrap();
-        assert!(sent.event_bridge_configuration().is_none() && sent.queue_configurations().is_empty());
+        assert!(
+            sent.event_bridge_configuration().is_none() && sent.queue_configurations().is_empty()
+        );
     }
 
     #[test]

@@ -132,7 +132,8 @@ mod tests {
         assert!(lock(json!({ "default_retention": { "days": 3 } })).check().is_some());
         let both = json!({ "default_retention": { "mode": "GOVERNANCE", "days": 3, "years": 1 } });
         assert!(lock(both).check().is_some());
-        let off = json!({ "enabled": false, "default_retention": { "mode": "GOVERNANCE", "days": 3 } });
+        let off =
+            json!({ "enabled": false, "default_retention": { "mode": "GOVERNANCE", "days": 3 } });
         assert!(lock(off).check().is_some());
         assert!(lock(json!({ "enabled": false })).check().is_none());
         assert!(lock(json!({ "default_retention": {} })).check().is_none());

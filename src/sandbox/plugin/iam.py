@@ -138,6 +138,39 @@ def delete_group(original, self, group_name):
     return original(self, group_name)
 
 
+# --- changing -------------------------------------------------------------------------
+
+
+@replaces(IAMBackend)
+def update_group(original, self, group_name, new_group_name, new_path):
+    """moto takes a new path only together with a new name."""
+    group = self.get_group(group_name)
+    if new_path:
+        group.path = new_path
+    if new_group_name and new_group_name != group_name:
+        original(self, group_name, new_group_name, None)
+
+
+@replaces(IAMBackend)
+def update_user(original, self, user_name, new_path=None, new_user_name=None):
+    """moto keeps tags by ARN, and forgets them with the old one."""
+    user = self.get_user(user_name)
+    before, tags = user.arn, user.tags or []
+    original(self, user_name, new_path, new_user_name)
+    self.tagger.delete_all_tags_for_resource(before)
+    self.tagger.tag_resource(user.arn, tags)
+
+
+@replaces(IAMBackend)
+def remove_role_from_instance_profile(original, self, profile_name, role_name):
+    """moto fails where the role isn't in the profile."""
+    if self.get_role(role_name) not in self.get_instance_profile(profile_name).roles:
+        raise NoSuchEntity(
+            f"Instance Profile {profile_name} does not contain the role {role_name}."
+        )
+    return original(self, profile_name, role_name)
+
+
 # --- boundaries ----------------------------------------------------------------------
 
 

@@ -28,6 +28,8 @@ PARKED = {
     "storage_type": "StorageType",
     "ca_certificate_identifier": "CACertificateIdentifier",
 }
+# Changes that restart the server, so that it reads its parameter group too.
+RESTARTING = {"DBInstanceClass", "Port", "EngineVersion"}
 # What a modification says beside the changes.
 NOT_CHANGES = {"db_instance_identifier", "allow_major_version_upgrade", "apply_immediately"}
 PASSWORD_LETTERS = string.ascii_letters + string.digits + "!#$%&()*+,-.:;<=>?[]^_{|}~"
@@ -113,8 +115,14 @@ def reboot_db_instance(original, self, db_instance_identifier):
     """Rebooting takes a while, and applies what was waiting."""
     instance = original(self, db_instance_identifier)
     rds_rules.check_available(instance)
-    _begin(instance, "rebooting", then=lambda: _apply_pending(instance))
+    _begin(instance, "rebooting", then=lambda: _restart(instance))
     return instance
+
+
+def _restart(instance):
+    """A server that starts reads its parameter group."""
+    _apply_pending(instance)
+    instance.reboot_pending = False
 
 
 # --- modifying ------------------------------------------------------------------------
@@ -129,9 +137,12 @@ def modify_db_instance(original, self, db_instance_identifier, request):
     at_once = request.get("apply_immediately")
     parked = _take_parked(instance, request)
     password = request.get("master_user_password")
+    groups = instance.db_parameter_groups()
     _set_log_exports(instance, request)
     original(self, instance.db_instance_identifier, request)
     rds_fields.keep(instance, request)
+    if instance.db_parameter_groups() != groups:
+        instance.reboot_pending = True
     if request.get("manage_master_user_password") or request.get("rotate_master_user_password"):
         password = instance._master_user_password
     _change_password(instance, password)
@@ -179,6 +190,8 @@ def _apply_pending(instance):
     for name, shown in PARKED.items():
         if shown in pending:
             setattr(instance, name, pending[shown])
+    if pending.keys() & RESTARTING:
+        instance.reboot_pending = False
     instance._max_allocated_storage = max(limit, instance.allocated_storage)
     rds_fields.settle_storage(instance)
 
@@ -253,14 +266,16 @@ def _default_family(self):
 
 
 def _parameter_group_statuses(self):
+    status = "pending-reboot" if self.reboot_pending else "in-sync"
     return [
-        {"DBParameterGroupName": group.name, "ParameterApplyStatus": "in-sync"}
+        {"DBParameterGroupName": group.name, "ParameterApplyStatus": status}
         for group in self.db_parameter_groups()
     ]
 
 
 DBInstance.database = None
 DBInstance.pending_modified_values = {}
+DBInstance.reboot_pending = False
 DBInstance.performance_insights_enabled = False
 DBInstance.endpoint = property(_endpoint)
 DBInstance.default_db_parameter_group_details = _default_family

@@ -43,6 +43,9 @@ def fill_in(backend, request):
     if group:
         request["db_parameter_group_name"] = group.lower()
         rds_rules.check_parameter_group(backend, engine, version, group.lower())
+    # moto doesn't know the default option groups, which are always there.
+    if request.get("option_group_name") == _default_option_group(engine, version):
+        del request["option_group_name"]
     _fill_in_storage(request)
     request.setdefault("ca_certificate_identifier", "rds-ca-rsa2048-g1")
     request.setdefault("backup_target", "region")
@@ -77,6 +80,12 @@ def settle_storage(instance):
         instance.iops, instance.storage_throughput = 3000, 125
     elif instance.storage_type in ("gp2", "standard"):
         instance.iops = instance.storage_throughput = None
+
+
+def _default_option_group(engine, version):
+    if not version:
+        return None
+    return f"default:{engine}-{rds_engines.major_of(engine, version).replace('.', '-')}"
 
 
 def _default_key(backend, service):
@@ -125,8 +134,8 @@ def remember(instance, request):
     """Give a new instance the fields that moto drops, and those that RDS makes up."""
     keep(instance, request)
     if not request.get("option_group_name"):
-        major = rds_engines.major_of(instance.engine, instance.engine_version)
-        instance.option_group_name = f"default:{instance.engine}-{major.replace('.', '-')}"
+        version = instance.engine_version
+        instance.option_group_name = _default_option_group(instance.engine, version)
     letters = string.ascii_uppercase + string.digits
     instance.dbi_resource_id = "db-" + "".join(randomness.choice(letters) for _ in range(26))
     if instance.monitoring_interval:

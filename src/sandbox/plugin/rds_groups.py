@@ -43,6 +43,45 @@ STATIC_PARAMETERS = {
     "gtid-mode",
     "skip_name_resolve",
 }
+# Some of those that take effect at once.
+DYNAMIC_PARAMETERS = {
+    "postgres": {
+        "autovacuum_vacuum_scale_factor",
+        "effective_cache_size",
+        "idle_in_transaction_session_timeout",
+        "log_connections",
+        "log_disconnections",
+        "log_lock_waits",
+        "log_min_duration_statement",
+        "log_statement",
+        "log_temp_files",
+        "maintenance_work_mem",
+        "random_page_cost",
+        "rds.force_ssl",
+        "statement_timeout",
+        "wal_sender_timeout",
+        "work_mem",
+    },
+    "mysql": {
+        "binlog_checksum",
+        "binlog_format",
+        "binlog_row_image",
+        "character_set_server",
+        "collation_server",
+        "event_scheduler",
+        "general_log",
+        "innodb_lock_wait_timeout",
+        "local_infile",
+        "long_query_time",
+        "max_allowed_packet",
+        "max_connections",
+        "slow_query_log",
+        "sql_mode",
+        "time_zone",
+        "wait_timeout",
+    },
+}
+DYNAMIC_PARAMETERS["mariadb"] = DYNAMIC_PARAMETERS["mysql"]
 NOT_FOUND = {
     "db": DBInstanceNotFoundError,
     "subgrp": DBSubnetGroupNotFoundError,
@@ -189,6 +228,26 @@ def _asked_parameters(request):
     return parameters
 
 
+def _dynamics(group):
+    engine = next((e for e in DYNAMIC_PARAMETERS if group.family.startswith(e)), None)
+    return DYNAMIC_PARAMETERS.get(engine, set())
+
+
+def _dynamic(group, name):
+    return name in _dynamics(group) or name not in STATIC_PARAMETERS
+
+
+def _changed(backend, group, name, parameter):
+    """Servers have to start again before a change that waits for that counts."""
+    before = group.parameters.get(name, {}).get("ParameterValue")
+    waits = parameter.get("ApplyMethod", "pending-reboot") != "immediate"
+    if not waits or before == parameter.get("ParameterValue"):
+        return
+    for instance in list(backend.databases.values()):
+        if group in instance.db_parameter_groups():
+            instance.reboot_pending = True
+
+
 @replaces(RDSResponse)
 def modify_db_parameter_group(_original, self):
     """Refuse what RDS refuses."""
@@ -198,9 +257,10 @@ def modify_db_parameter_group(_original, self):
         raise RDSClientError("InvalidDBParameterGroupState", message)
     for parameter in _asked_parameters(self.params):
         name = parameter["ParameterName"]
-        static = name in STATIC_PARAMETERS
+        static = not _dynamic(group, name)
         if static and parameter.get("ApplyMethod") == "immediate":
             raise invalid_combination("cannot use immediate apply method for static parameter")
+        _changed(self.backend, group, name, parameter)
         group.parameters[name] = {
             "ParameterName": name,
             "ParameterValue": parameter.get("ParameterValue", ""),
@@ -220,18 +280,33 @@ def reset_db_parameter_group(_original, self):
     if self.params.get("ResetAllParameters"):
         group.parameters.clear()
     for parameter in _asked_parameters(self.params):
+        _changed(self.backend, group, parameter["ParameterName"], parameter)
         group.parameters.pop(parameter["ParameterName"], None)
     return ActionResult({"DBParameterGroupName": group.name})
 
 
+def _default(name, apply_type):
+    return {
+        "ParameterName": name,
+        "ApplyType": apply_type,
+        "ApplyMethod": "pending-reboot",
+        "DataType": "string",
+        "IsModifiable": True,
+        "Source": "engine-default",
+    }
+
+
 @replaces(RDSResponse)
 def describe_db_parameters(_original, self):
-    """Only what the user has set: the sandbox has no table of the engines' defaults."""
+    """What the user has set, and of the engine's defaults some names: the sandbox has no table."""
     request = self.params
     group = _group(self.backend, request["DBParameterGroupName"])
     source = request.get("Source")
-    parameters = group.parameters.values() if source in (None, "user") else []
-    shown, marker = page(list(parameters), request.get("Marker"), request.get("MaxRecords"))
+    parameters = list(group.parameters.values()) if source in (None, "user") else []
+    if source in (None, "engine-default"):
+        unset = sorted(_dynamics(group) - group.parameters.keys())
+        parameters += [_default(name, "dynamic") for name in unset]
+    shown, marker = page(parameters, request.get("Marker"), request.get("MaxRecords"))
     return ActionResult({"Parameters": shown, "Marker": marker})
 
 

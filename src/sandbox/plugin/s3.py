@@ -1,18 +1,22 @@
 """S3: what AWS gives every bucket, and what it refuses."""
 
+import copy
 import json
 import re
 import threading
+import uuid
 
 import xmltodict
 from moto.iam.access_control import PermissionResult
-from moto.s3.exceptions import InvalidBucketName, S3ClientError
+from moto.s3.exceptions import InvalidBucketName, InvalidBucketState, S3ClientError
 from moto.s3.models import FakeBucket, PublicAccessBlock, S3Backend
 from moto.s3.responses import S3Response
 
 from .patching import replaces
 
 OWNER_ENFORCED = "BucketOwnerEnforced"
+ALL_CLASSES = "all_storage_classes_128K"
+MINIMUM_SIZE = "x-amz-transition-default-minimum-object-size"
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 RESERVED_NAME = re.compile(r"^(xn--|sthree-|amzn-s3-demo-)|(-s3alias|--ol-s3|\.mrap|--x-s3)$")
 ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
@@ -33,6 +37,8 @@ def __init__(original, self, *args, **kwargs):
     self.encryption = _default_encryption()
     self.public_access_block = PublicAccessBlock(True, True, True, True)
     self.ownership_rule = OWNER_ENFORCED
+    self.lifecycle_rules = []
+    self.lifecycle_minimum = ALL_CLASSES
 
 
 @replaces(S3Backend)
@@ -88,9 +94,13 @@ def put_bucket_policy(original, self, bucket_name, policy):
 
 @replaces(S3Response)
 def _bucket_response_put(original, self, request, bucket_name, querystring):
-    """CreateBucket sets the tags that came with it."""
+    """CreateBucket sets the tags that came with it; some settings travel in headers."""
     creates = not querystring.keys() - {"x-id"} and bucket_name not in self.backend.buckets
     response = original(self, request, bucket_name, querystring)
+    if "lifecycle" in querystring:
+        minimum = request.headers.get(MINIMUM_SIZE) or ALL_CLASSES
+        self.backend.get_bucket(bucket_name).lifecycle_minimum = minimum
+        return 200, {MINIMUM_SIZE: minimum}, ""
     if creates and self.body:
         asked = xmltodict.parse(self.body).get("CreateBucketConfiguration") or {}
         tags = (asked.get("Tags") or {}).get("Tag") or []
@@ -110,6 +120,62 @@ def get_bucket_versioning(_original, self):
     status = self.backend.get_bucket_versioning(self.bucket_name)
     inner = f"<Status>{status}</Status>" if status else ""
     return 200, {}, f"<VersioningConfiguration {S3_NAMESPACE}>{inner}</VersioningConfiguration>"
+
+
+@replaces(S3Backend)
+def put_object_lock_configuration(_original, self, bucket_name, lock_enabled, mode, days, years):
+    """A bucket may get a lock at any time, full or not, once it has versions."""
+    bucket = self.get_bucket(bucket_name)
+    if not bucket.is_versioned:
+        raise InvalidBucketState(
+            "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+        )
+    bucket.object_lock_enabled = bool(lock_enabled)
+    bucket.default_lock_mode = mode
+    bucket.default_lock_days = days
+    bucket.default_lock_years = years
+
+
+@replaces(S3Backend)
+def put_bucket_versioning(original, self, bucket_name, status):
+    """Under a lock versions can't be given up."""
+    if status != "Enabled" and self.get_bucket(bucket_name).object_lock_enabled:
+        raise InvalidBucketState(
+            "An Object Lock configuration is present on this bucket, so the versioning state "
+            "cannot be changed.",
+        )
+    return original(self, bucket_name, status)
+
+
+@replaces(S3Backend)
+def put_bucket_lifecycle(original, self, bucket_name, rules):
+    """Keep the rules as they came, each with an id; moto forgets sizes and numbers of versions."""
+    sent = copy.deepcopy(rules)
+    original(self, bucket_name, rules)
+    for rule in sent:
+        rule["ID"] = rule.get("ID") or str(uuid.uuid4())
+    self.get_bucket(bucket_name).lifecycle_rules = sent
+
+
+@replaces(S3Response)
+def get_bucket_lifecycle(original, self):
+    """The rules as they were put."""
+    bucket = self.backend.get_bucket(self.bucket_name)
+    if not bucket.rules:
+        return original(self)
+    rules = xmltodict.unparse({"Rule": bucket.lifecycle_rules}, full_document=False)
+    body = f"<LifecycleConfiguration {S3_NAMESPACE}>{rules}</LifecycleConfiguration>"
+    return 200, {MINIMUM_SIZE: bucket.lifecycle_minimum}, body
+
+
+@replaces(S3Response)
+def get_bucket_logging(original, self):
+    """The setting as it was put, with the form of the keys."""
+    logging = self.backend.get_bucket_logging(self.bucket_name)
+    if logging and "TargetGrants" in logging:
+        return original(self)
+    inner = xmltodict.unparse({"LoggingEnabled": logging}, full_document=False) if logging else ""
+    return 200, {}, f"<BucketLoggingStatus {S3_NAMESPACE}>{inner}</BucketLoggingStatus>"
 
 
 @replaces(S3Response)

@@ -1,0 +1,155 @@
+//! Values that are more than their type: references, secrets, documents, paths.
+
+use serde_json::Value;
+
+use super::files;
+use super::schema::a;
+use super::scope::Link;
+use super::shape::{Shaper, fits};
+use crate::diagnostic::{Place, Problem};
+use crate::document::{Node, Yaml};
+use crate::reference::{Reference, is_marked};
+
+/// `sg-0a1b2c3d`, `subnet-0123456789abcdef0`, `j-2AL4XXXXXX5T9`: what a service makes up itself.
+const SERVER_MADE_ID: &str = "^[a-z]+(-[a-z]+)*-([0-9a-f]{8}|[0-9a-f]{17}|[0-9A-Z]{9,})$";
+
+impl Shaper<'_> {
+    /// A field that refers to a kind: the bare key of a resource, `${key.field}`, or what AWS
+    /// itself calls something outside the stack.
+    pub(super) fn refer(&mut self, refers: &Value, written: &str, place: &Place) -> Option<Value> {
+        let word = |key: &str| refers[key].as_str().unwrap_or_default();
+        let (kind, field) = (word("kind"), word("field"));
+        let (holes, links) = (self.findings.holes, self.findings.links.len());
+        let text = self.scope.text(written, place, &mut self.findings);
+        if self.findings.holes > holes {
+            return None;
+        }
+        if is_marked(&text) {
+            if field != "connection" {
+                self.findings.links[links..].iter_mut().for_each(|link| link.alone = false);
+            }
+            return Some(text.into());
+        }
+        if let Some(target) = self.scope.kinds.get(&text) {
+            let actual = target.facts().name;
+            if actual != kind {
+                let message = format!(
+                    "`{text}` is {} `{actual}`, but this field takes {} `{kind}`",
+                    a(actual),
+                    a(kind)
+                );
+                self.problem(Problem::error(message).at(place));
+                return None;
+            }
+            let reference = Reference { key: text, field: field.to_owned() };
+            let mark = reference.mark();
+            self.findings.links.push(Link { reference, place: place.clone(), alone: true });
+            return Some(mark.into());
+        }
+        let outside = match field {
+            "arn" if kind == "iam_policy" || kind == "secretsmanager_secret" => true,
+            // An id, an ARN or an alias.
+            "arn" if kind == "kms_key" => text.contains(['-', '/', ':']),
+            "arn" => text.starts_with("arn:"),
+            // A peer's group carries its account: `123456789012/sg-…`.
+            "id" => fits(SERVER_MADE_ID, text.rsplit('/').next().unwrap_or(&text)),
+            "connection" => false,
+            _ => true,
+        };
+        if !outside {
+            let of_kind = self.scope.kinds.iter().filter(|(_, one)| one.facts().name == kind);
+            let problem = self.scope.no_such_key(&text, place);
+            let help = match field {
+                "connection" => format!(
+                    "write the key of {} `{kind}`, or host, port, username and password of a server",
+                    a(kind)
+                ),
+                _ => format!(
+                    "write the key of {} `{kind}` of this stack, or its {field} in AWS",
+                    a(kind)
+                ),
+            };
+            let near = crate::diagnostic::closest(&text, of_kind.map(|(key, _)| key.as_str()));
+            self.problem(if near.is_some() { problem } else { problem.help(help) });
+            return None;
+        }
+        Some(text.into())
+    }
+
+    /// A secret may only be named, never written.
+    pub(super) fn secret(&mut self, node: &Node, place: &Place) -> Option<Value> {
+        let text = node.text()?;
+        if let Some(name) = text.strip_prefix("${env.").and_then(|rest| rest.strip_suffix('}')) {
+            return Some(serde_json::json!({ "env": name }));
+        }
+        let mut problem = Problem::error("a secret may not be written in the stack file").at(place);
+        problem = problem.label("this would end up in the repository");
+        self.problem(
+            problem.help("write `{ secret: name-or-arn }` (Secrets Manager) or `${env.NAME}`"),
+        );
+        None
+    }
+
+    /// A document: written here, or the path of the JSON or YAML file that holds it.
+    pub(super) fn document(&mut self, node: &Node, place: &Place) -> Option<Value> {
+        if node.text().is_none() {
+            return Some(self.free(node));
+        }
+        let path = self.scope.text(node.text()?, place, &mut self.findings);
+        match files::document(self.root, &path, place) {
+            Ok(document) => Some(self.free(&document)),
+            Err(problems) => {
+                self.findings.problems.extend(problems);
+                None
+            }
+        }
+    }
+
+    /// Paths and globs below the stack's folder; a single one needs no brackets.
+    pub(super) fn paths(&mut self, node: &Node, place: &Place) -> Option<Value> {
+        let items = node.sequence().unwrap_or(std::slice::from_ref(node));
+        let mut all = Vec::new();
+        for item in items {
+            let Some(text) = item.text() else {
+                self.problem(
+                    Problem::error(format!("this is {}, but a path is needed", item.shape()))
+                        .at(place),
+                );
+                continue;
+            };
+            let pattern = self.scope.text(text, &item.place, &mut self.findings);
+            match files::matching(self.root, &pattern, &item.place) {
+                Ok(paths) => all.extend(paths.into_iter().map(Value::from)),
+                Err(problem) => self.problem(problem),
+            }
+        }
+        Some(Value::Array(all))
+    }
+
+    /// A value that no type describes, read as YAML 1.2 reads it.
+    pub fn free(&mut self, node: &Node) -> Value {
+        match &self.scope.node(node).value {
+            Yaml::Null => Value::Null,
+            Yaml::Scalar(scalar) => {
+                let text = self.scope.text(&scalar.text, &node.place, &mut self.findings);
+                match (scalar.plain, text.as_str()) {
+                    (true, "true") => true.into(),
+                    (true, "false") => false.into(),
+                    (true, number)
+                        if number.parse::<i64>().is_ok_and(|n| n.to_string() == number) =>
+                    {
+                        number.parse::<i64>().map_or(Value::Null, Value::from)
+                    }
+                    _ => text.into(),
+                }
+            }
+            Yaml::Sequence(items) => items.iter().map(|item| self.free(item)).collect(),
+            Yaml::Mapping(entries) => {
+                let entries = entries.iter().map(|(key, node)| {
+                    (self.scope.text(&key.text, &key.place, &mut self.findings), self.free(node))
+                });
+                Value::Object(entries.collect())
+            }
+        }
+    }
+}
