@@ -54,8 +54,6 @@ pub struct Aws {
     pub caller: String,
     /// The folder that the stack file's paths are relative to.
     pub root: PathBuf,
-    /// When this run began.
-    pub started: jiff::Timestamp,
     /// What was ordered on the command line.
     pub orders: Orders,
     /// Identity and Access Management.
@@ -139,7 +137,6 @@ impl Aws {
             site,
             caller: String::new(),
             root,
-            started: jiff::Timestamp::now(),
             orders,
             iam: aws_sdk_iam::Client::new(config),
             s3: aws_sdk_s3::Client::new(config),

@@ -4,6 +4,7 @@
 mod blocked;
 mod follow;
 mod removal;
+mod replacement;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 use crate::diff::{Change, diff};
 use crate::graph::Graph;
-use crate::kind::{AnyKind, Farewell, Live, OnDestroy, Phase, Site};
+use crate::kind::{AnyKind, Farewell, Live, Phase, Site};
 use crate::live::World;
 use crate::reference::{self, is_unknown};
 use crate::stack::{Resource, Stack};
@@ -255,28 +256,6 @@ impl<'a> Planner<'a> {
         ignoring(accepted, &live.fields, &resource.ignore)
     }
 
-    fn replace_reasons(
-        &self,
-        resource: &Resource,
-        desired: &Value,
-        live: &Live,
-        changes: &[Change],
-    ) -> Vec<String> {
-        let fixed = changes.iter().filter(|change| change.immutable);
-        let mut reasons: Vec<String> =
-            fixed.map(|change| format!("{} can't be changed in place", change.path)).collect();
-        reasons.extend(resource.kind.replace_because(desired, &live.fields));
-        if let Phase::Failed(why) = &live.phase {
-            reasons.push(format!("it is {why} and won't recover by itself"));
-        }
-        let immutable = immutable_references(resource);
-        let replaced = immutable.iter().filter(|key| self.leaving.contains_key(*key));
-        reasons.extend(
-            replaced.map(|key| format!("{key} is replaced, and this refers to it for good")),
-        );
-        reasons
-    }
-
     fn create(
         &mut self,
         resource: &Resource,
@@ -327,33 +306,6 @@ impl<'a> Planner<'a> {
             step.summary.push("send its write-only values again".to_owned());
         }
         self.push(step);
-    }
-
-    fn replace(
-        &mut self,
-        resource: &Resource,
-        desired: Value,
-        live: &Live,
-        changes: Vec<Change>,
-        reasons: Vec<String>,
-    ) {
-        let mut delete = self.step(resource, Action::Delete, Value::Null);
-        delete.live = Some(live.clone());
-        delete.replaces.clone_from(&reasons);
-        delete.needs.clear();
-        delete.farewell = self.farewell(resource.on_destroy, resource.kind, &resource.name);
-        if resource.on_destroy == Some(OnDestroy::Retain) {
-            delete.blocked = Some(Blocked::retained(&reasons));
-        } else {
-            self.guard(&mut delete, resource.protect);
-        }
-        let delete = self.push(delete);
-        self.leaving.insert(resource.key.clone(), delete);
-        self.create(resource, desired, reasons, Some(delete));
-        if let Some(step) = self.steps.last_mut() {
-            step.changes = changes;
-            step.live = Some(live.clone());
-        }
     }
 
     /// A step for the resource that waits for the steps of everything it needs.
@@ -420,13 +372,6 @@ pub fn ignoring(mut desired: Value, live: &Value, ignore: &[String]) -> Value {
         }
     }
     desired
-}
-
-/// Keys that the resource refers to through fields that can't change.
-fn immutable_references(resource: &Resource) -> BTreeSet<String> {
-    let fields = set_fields(resource, &resource.fields);
-    let fixed = fields.iter().filter(|change| change.immutable && is_unknown(&change.new));
-    fixed.flat_map(|change| reference::references(&change.new)).map(|r| r.key).collect()
 }
 
 /// Every field that is set, as changes from nothing.

@@ -184,12 +184,12 @@ pub async fn status_in(home: &Path) -> Result<Option<Status>, SandboxError> {
 
 /// Take a lock that other processes respect; it is given back when the file is dropped.
 async fn lock(path: &Path) -> Result<File, SandboxError> {
-    let path = path.to_owned();
+    let owned = path.to_owned();
     let locked = tokio::task::spawn_blocking(move || {
-        let file = File::create(&path).and_then(|file| file.lock().map(|()| file));
-        file.map_err(|source| failed("cannot lock", &path, source))
+        File::create(owned).and_then(|file| file.lock().map(|()| file))
     });
-    locked.await.expect("locking does not panic")
+    let file = locked.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    file.map_err(|source| failed("cannot lock", path, source))
 }
 
 fn make_directory(path: &Path) -> Result<(), SandboxError> {

@@ -4,6 +4,7 @@
 mod files;
 mod instances;
 mod links;
+mod rings;
 mod schema;
 mod scope;
 mod shape;
@@ -18,7 +19,7 @@ use serde_json::Value;
 use crate::diagnostic::{Place, Problem};
 use crate::document::{Document, Named, Node, ResourceEntry};
 use crate::field::reserved_tag;
-use crate::graph::{Cycle, Graph};
+use crate::graph::Graph;
 use crate::kind::{AnyKind, OnDestroy, Site};
 use crate::reference::{self, Reference, is_marked};
 use instances::Instance;
@@ -150,38 +151,8 @@ pub fn check(
         resources,
         outputs,
     };
-    let graph = without_rings(edges, |ring| problems.push(cycle(&stack, ring)));
+    let graph = rings::graph(edges, |ring| problems.push(rings::problem(&stack, ring)));
     if problems.is_empty() { Ok((stack, graph)) } else { Err(problems) }
-}
-
-/// Orders the resources. Each ring is told and then cut, so that all of them are found.
-fn without_rings(mut edges: Vec<(String, Vec<String>)>, mut tell: impl FnMut(&[String])) -> Graph {
-    loop {
-        let ring = match Graph::new(&edges) {
-            Ok(graph) => return graph,
-            Err(Cycle(ring)) => ring,
-        };
-        tell(&ring);
-        for (key, needs) in &mut edges {
-            if Some(&*key) == ring.first() {
-                needs.retain(|need| Some(need) != ring.get(1));
-            }
-        }
-    }
-}
-
-fn cycle(stack: &Stack, ring: &[String]) -> Problem {
-    let mut problem =
-        Problem::error(format!("resources need each other in a ring: {}", ring.join(" → ")));
-    for (key, next) in ring.iter().zip(ring.iter().skip(1)) {
-        let Some(resource) = stack.resource(key) else { continue };
-        let words = format!("needs {next}");
-        problem = match problem.place {
-            None => problem.at(&resource.place).label(words),
-            Some(_) => problem.note(&resource.place, words),
-        };
-    }
-    problem.help("break the ring: refer to a name that is known beforehand, or split one of them")
 }
 
 fn stack_tags(

@@ -300,6 +300,38 @@ async fn a_replacement_takes_along_what_refers_to_it_for_good() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_linked_to_something_replaced_is_linked_to_the_new_one() {
+    let mut lab = Lab::new();
+    lab.want("policy", json!({ "zone": "a" })).want("role", json!({ "link": "policy" }));
+    lab.apply().await.complete();
+    lab.toy.nature("policy", Nature { detaches: true, ..Nature::default() });
+    lab.want("policy", json!({ "zone": "b" }));
+    let plan = lab.plan().await;
+    assert_eq!(steps(&plan), ["delete policy", "create policy", "update role"]);
+    lab.run(plan, 10, &Stop::default()).await.complete();
+    let (policy, role) = (lab.toy.has("policy"), lab.toy.has("role"));
+    assert_eq!(role.expect("it is there")["link"], policy.expect("it is there")["arn"]);
+    Lab::is_settled(&lab.plan().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_replaced_while_it_is_used_says_what_to_do() {
+    let mut lab = Lab::new();
+    lab.want("group", json!({ "zone": "a" })).want("db", json!({ "link": "group" }));
+    lab.apply().await.complete();
+    lab.want("group", json!({ "zone": "b" }));
+    let ran = lab.apply().await;
+    assert_eq!(ran.failure(), "group: db uses group");
+    assert!(ran.hint().contains("another key"), "{}", ran.hint());
+
+    lab.drop("group")
+        .want("group2", json!({ "zone": "b" }))
+        .want("db", json!({ "link": "group2" }));
+    lab.apply().await.complete();
+    assert_eq!(lab.toy.names(), ["db", "group2"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_more_run_at_once_than_asked_for() {
     for (parallelism, seconds) in [(1, 12), (3, 4), (100, 1)] {
         let mut lab = Lab::new();

@@ -7,7 +7,7 @@
 //! | `stack` | the stack file |
 //! | `file PATH` | a file beside it |
 //! | `live` | what AWS has, as a mapping; see below |
-//! | `options` | `destroy`, `targets`, `unprotect`, `rotate`, `decided` |
+//! | `options` | `destroy`, `targets`, `unprotect`, `rotate`, `rerun`, `accept` |
 //! | `plan` | the plan as a reviewer reads it; `LAGOA_BLESS=1` writes it anew |
 //!
 //! In `live` each entry is a key of the stack: it is there as the stack wants it, except for the
@@ -15,7 +15,6 @@
 //! `.owner` names another stack (`~` for nobody's), `.phase` says `pending: WORDS` or
 //! `failed: WORDS`, `.holds` what deleting would lose.
 
-#[allow(dead_code, reason = "one of its functions is used here")]
 mod support;
 
 use std::collections::BTreeMap;
@@ -102,7 +101,8 @@ impl Scene {
                 targets: keys("targets"),
                 unprotect: options["unprotect"] == true,
                 rotate: keys("rotate"),
-                decided: keys("decided"),
+                rerun: keys("rerun"),
+                accept: keys("accept"),
                 run: "0001".to_owned(),
             },
             destroy: options["destroy"] == true,
@@ -181,7 +181,7 @@ fn thing(kind: &dyn AnyKind, name: &str, mut fields: Value, entry: &Value, site:
         }
     };
     if owner.as_ref().is_none_or(|owner| owner.stack != site.stack)
-        && let Some(tags) = fields["tags"].as_object_mut()
+        && let Some(tags) = fields.get_mut("tags").and_then(Value::as_object_mut)
     {
         tags.retain(|tag, _| !tag.starts_with("lagoa:"));
     }
@@ -224,7 +224,10 @@ fn every_scenario_has_the_plan_it_tells() {
         if bless {
             let before =
                 text.split_once("\n== plan\n").map_or(text.trim_end(), |(before, _)| before);
-            fs::write(&path, format!("{}\n\n== plan\n{found}", before.trim_end())).expect("bless");
+            // In one piece, since other tests read it at the same time.
+            let new = path.with_extension("new");
+            fs::write(&new, format!("{}\n\n== plan\n{found}", before.trim_end())).expect("bless");
+            fs::rename(new, &path).expect("bless");
         } else if told != found {
             wrong.push(format!("{name}\n--- told\n{told}--- found\n{found}"));
         }

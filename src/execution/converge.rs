@@ -310,8 +310,8 @@ impl Run<'_> {
         loop {
             let leaving = matches!(&live.phase, Phase::Pending(why) if why == "deleting");
             if !leaving && !asked {
-                self.call(step, false, || step.kind.delete(&live.fields, &step.farewell, &cx))
-                    .await?;
+                let delete = || step.kind.delete(&live.fields, &step.farewell, &cx);
+                self.call(step, false, delete).await.map_err(|error| still_used(step, error))?;
                 asked = true;
             }
             match self.read(step, &Value::Null).await? {
@@ -326,6 +326,19 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// Whoever uses what is replaced, and could take the new one in its stead, is updated after the
+/// replacement; a service that refuses to delete what is used leaves no order that works.
+fn still_used(step: &Step, error: Error) -> Error {
+    if error.class != Class::Dependency || step.replaces.is_empty() {
+        return error;
+    }
+    error.hint(format!(
+        "give {} another key: then the new one is made first, what uses it goes over to it, and \
+         the old one goes last",
+        step.key
+    ))
 }
 
 /// A difference that wasn't there when the plan was made. Neither one that has gone by itself

@@ -84,7 +84,13 @@ impl Planner<'_> {
         if protect {
             step.blocked = Some(Blocked {
                 reason: "it is protected by `protect: true`".to_owned(),
-                remedy: "remove `protect` from the stack and apply that first".to_owned(),
+                remedy: match step.orphan {
+                    true => format!(
+                        "put {} back into the stack without `protect` and apply that first",
+                        step.key
+                    ),
+                    false => "remove `protect` from the stack and apply that first".to_owned(),
+                },
             });
         } else if let (false, Some(reason)) =
             (step.farewell.unprotect, step.kind.protected(&live.fields))
@@ -99,8 +105,11 @@ impl Planner<'_> {
                     "it holds {loss}, and the stack doesn't say what should happen to them"
                 ),
                 remedy: format!(
-                    "write `on_destroy: delete` or `on_destroy: retain` below {} and apply that, or empty it",
-                    step.key
+                    "{} `on_destroy: delete` or `on_destroy: retain` and apply that, or empty it",
+                    match step.orphan {
+                        true => format!("put {} back into the stack with", step.key),
+                        false => format!("give {}", step.key),
+                    }
                 ),
             });
         }
@@ -117,8 +126,8 @@ fn fate(step: &Step, holds: &str, loss: Option<&String>) -> String {
         (Some(Delete), Some(loss)) => format!("{loss} will be deleted for good"),
         (None, Some(loss)) => format!("it holds {loss}"),
         (Some(Delete), None) => {
-            format!("{holds} in it, if there are any, will be deleted for good")
+            format!("whatever it holds ({holds}) will be deleted for good")
         }
-        (None, None) => format!("it holds no {holds}"),
+        (None, None) => "it is empty: nothing is lost".to_owned(),
     }
 }

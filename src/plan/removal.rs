@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Action, Planner, Step};
 use crate::kind::{AnyKind, Farewell, Live, OnDestroy};
 use crate::live::Orphan;
+use crate::stack::Resource;
 
 impl Planner<'_> {
     pub(super) fn farewell(
@@ -24,16 +25,16 @@ impl Planner<'_> {
 
     /// Deletes what is ours and has left the stack file; its words are on its tags.
     pub(super) fn orphans(&mut self) {
-        for Orphan { kind, live } in &self.world.orphans {
+        let mut orphans: Vec<&Orphan> = self.world.orphans.iter().collect();
+        orphans.sort_by_key(|orphan| (orphan.kind.facts().name, &orphan.live.name));
+        for Orphan { kind, live } in orphans {
             let tag = |key: &str| live.fields["tags"][key].as_str();
             let word =
                 tag("lagoa:on_destroy").and_then(|word| serde_json::from_value(word.into()).ok());
             let protect = tag("lagoa:protect") == Some("true");
             let key = live.owner.as_ref().and_then(|owner| owner.key.clone());
-            self.remove(*kind, key.unwrap_or_else(|| live.name.clone()), live, word, protect);
-            if let Some(step) = self.steps.last_mut() {
-                step.orphan = true;
-            }
+            let key = key.unwrap_or_else(|| live.name.clone());
+            self.remove(*kind, key, live, Words { on_destroy: word, protect, orphan: true });
         }
     }
 
@@ -47,26 +48,15 @@ impl Planner<'_> {
                 continue;
             };
             if chosen && self.is_ours(live) && !resource.kind.facts().seed {
-                self.remove(
-                    resource.kind,
-                    key.clone(),
-                    live,
-                    resource.on_destroy,
-                    resource.protect,
-                );
+                let Resource { on_destroy, protect, .. } = *resource;
+                let words = Words { on_destroy, protect, orphan: false };
+                self.remove(resource.kind, key.clone(), live, words);
             }
         }
     }
 
-    fn remove(
-        &mut self,
-        kind: &'static dyn AnyKind,
-        key: String,
-        live: &Live,
-        word: Option<OnDestroy>,
-        protect: bool,
-    ) {
-        let farewell = self.farewell(word, kind, &live.name);
+    fn remove(&mut self, kind: &'static dyn AnyKind, key: String, live: &Live, words: Words) {
+        let farewell = self.farewell(words.on_destroy, kind, &live.name);
         let retain = farewell.on_destroy == Some(OnDestroy::Retain);
         let mut step = Step {
             id: 0,
@@ -83,11 +73,11 @@ impl Planner<'_> {
             ignore: Vec::new(),
             moved: BTreeSet::new(),
             farewell,
-            orphan: false,
+            orphan: words.orphan,
             blocked: None,
             needs: BTreeSet::new(),
         };
-        self.guard(&mut step, protect && !retain);
+        self.guard(&mut step, words.protect && !retain);
         self.push(step);
     }
 
@@ -120,6 +110,13 @@ impl Planner<'_> {
     fn declared(&self, user: &Step, gone: &Step) -> bool {
         user.action == Action::Delete && self.graph.needs(&user.key).contains(&gone.key)
     }
+}
+
+/// What the stack says, or said, of a resource that goes.
+struct Words {
+    on_destroy: Option<OnDestroy>,
+    protect: bool,
+    orphan: bool,
 }
 
 /// A use of another resource, as AWS reports it.

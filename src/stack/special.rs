@@ -10,8 +10,10 @@ use crate::diagnostic::{Place, Problem};
 use crate::document::{Node, Yaml};
 use crate::reference::{Reference, is_marked};
 
-/// `sg-0a1b2c3d`, `subnet-0123456789abcdef0`, `j-2AL4XXXXXX5T9`: what a service makes up itself.
-const SERVER_MADE_ID: &str = "^[a-z]+(-[a-z]+)*-([0-9a-f]{8}|[0-9a-f]{17}|[0-9A-Z]{9,})$";
+/// `sg-0a1b2c3d`, `subnet-0123456789abcdef0`, `j-2AL4XXXXXX5T9`: what a service makes up itself,
+/// with the account in front where it may be another one's.
+const SERVER_MADE_ID: &str =
+    "^([0-9]{12}/)?[a-z]+(-[a-z]+)*-([0-9a-f]{8}|[0-9a-f]{17}|[0-9A-Z]{9,})$";
 
 impl Shaper<'_> {
     /// A field that refers to a kind: the bare key of a resource, `${key.field}`, or what AWS

@@ -42,6 +42,8 @@ pub struct Nature {
     pub faults: BTreeMap<&'static str, VecDeque<Fault>>,
     /// It ends as `failed`.
     pub dies: bool,
+    /// Deleting it takes it off whatever links to it, instead of being refused.
+    pub detaches: bool,
 }
 
 struct Thing {
@@ -234,6 +236,10 @@ impl Toy {
         cloud.sweep();
         let Some(thing) = cloud.things.get(name) else { return Ok(()) };
         let arn = thing.fields["arn"].clone();
+        if nature.detaches {
+            let users = cloud.things.values_mut().filter(|thing| thing.fields["link"] == arn);
+            users.for_each(|thing| thing.fields["link"] = Value::Null);
+        }
         let user = cloud.things.iter().find(|(other, thing)| {
             *other != name && (thing.fields["link"] == arn || thing.fields["home"] == arn)
         });
@@ -376,7 +382,7 @@ impl AnyKind for Toy {
         Vec::new()
     }
 
-    fn summary(&self, _desired: &Value, _root: &Path) -> Vec<String> {
+    fn summary(&self, _: &Value, _: Option<&Value>, _: &Path) -> Vec<String> {
         Vec::new()
     }
 

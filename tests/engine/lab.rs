@@ -214,4 +214,13 @@ impl Ran {
             Failure::Aws(error) => format!("{key}: {error}"),
         }
     }
+
+    /// What the only step that failed says to do.
+    pub fn hint(&self) -> String {
+        let failures = self.outcome.failed.values().filter_map(|failure| match failure {
+            Failure::Aws(error) => error.hint.clone(),
+            _ => None,
+        });
+        failures.collect()
+    }
 }

@@ -113,6 +113,7 @@ impl Site {
     }
 
     /// Runs lagoa, and tells what it cost.
+    #[allow(clippy::zombie_processes, reason = "it is waited for by its pid, which tells what it used")]
     pub fn measure(&self, arguments: &[&str]) -> Cost {
         self.post("/_lagoa/requests/reset");
         let child = self.command(arguments).stdout(Stdio::null()).spawn().expect("run lagoa");
