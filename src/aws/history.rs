@@ -13,7 +13,7 @@ pub async fn write(
     (since, run): (Timestamp, &str),
     record: &[u8],
 ) -> Result<(), Error> {
-    let time = since.strftime("%Y%m%dT%H%M%SZ");
+    let time = since.strftime("%Y%m%dT%H%M%S.%3fZ");
     home.put(&format!("history/{stack}/{time}-{run}.json"), record, Condition::None).await?;
     Ok(())
 }
