@@ -4,8 +4,11 @@
 pub mod account;
 pub mod ec2;
 pub mod error;
+pub mod history;
+pub mod home;
 pub mod iam;
 pub mod kms;
+pub mod lock;
 pub mod marks;
 pub mod memo;
 pub mod policies;
@@ -47,6 +50,8 @@ pub struct Orders {
 pub struct Aws {
     /// Where the stack lives.
     pub site: Site,
+    /// ARN of whoever the credentials belong to.
+    pub caller: String,
     /// The folder that the stack file's paths are relative to.
     pub root: PathBuf,
     /// What was ordered on the command line.
@@ -113,7 +118,9 @@ impl Aws {
             region,
             stack: stack.to_owned(),
         };
-        Ok(Self::over(&config, site, root, orders))
+        let mut aws = Self::over(&config, site, root, orders);
+        aws.caller = caller.arn().unwrap_or_default().to_owned();
+        Ok(aws)
     }
 
     /// Clients that have no way out: every call of theirs fails at once. For trying the engine
@@ -128,6 +135,7 @@ impl Aws {
     fn over(config: &SdkConfig, site: Site, root: PathBuf, orders: Orders) -> Self {
         Self {
             site,
+            caller: String::new(),
             root,
             orders,
             iam: aws_sdk_iam::Client::new(config),

@@ -7,12 +7,19 @@ mod carry_out;
 mod check;
 mod completions;
 mod destroy;
+mod digest;
 mod failed;
+mod history;
+mod hold;
+mod interrupts;
 mod plan;
+mod record;
 mod sandbox;
+mod saved_plan;
 mod schema;
 mod session;
 mod show;
+mod unlock;
 
 use std::ffi::OsString;
 
@@ -32,6 +39,8 @@ enum Exit {
     Changes,
     /// Something failed; it has been said.
     Failed,
+    /// Another run holds the stack's lock; it has been said.
+    Held,
     /// The person stopped it.
     Interrupted,
 }
@@ -42,6 +51,7 @@ impl Exit {
             Self::Well => 0,
             Self::Failed => 1,
             Self::Changes => 2,
+            Self::Held => 4,
             Self::Interrupted => 130,
         }
     }
@@ -53,9 +63,11 @@ Examples:
   lagoa plan stacks/bootcamp.yaml               Show how AWS differs from the stack
   lagoa apply stacks/bootcamp.yaml              Make AWS match, after asking
   lagoa apply stacks/bootcamp.yaml --sandbox    The same on this machine, without an account
+  lagoa history stacks/bootcamp.yaml            Who did what, and how it ended
   lagoa show kind rds_instance                  What may be written in a stack
 
-Exit codes: 0 done or nothing to do, 1 error, 2 changes (plan --detailed-exitcode), 130 interrupted";
+Exit codes: 0 done or nothing to do, 1 error, 2 changes (plan --detailed-exitcode),
+4 another run holds the lock, 130 interrupted";
 
 /// Provisions AWS data platforms from YAML and seeds their databases.
 ///
@@ -79,6 +91,8 @@ enum Command {
     Check(check::Check),
     Show(show::Show),
     Adopt(adopt::Adopt),
+    History(history::History),
+    Unlock(unlock::Unlock),
     Schema(schema::Schema),
     Sandbox(sandbox::Sandbox),
     Completions(completions::Completions),
@@ -93,6 +107,8 @@ impl Command {
             Self::Destroy(destroy) => &destroy.stack,
             Self::Adopt(adopt) => &adopt.stack,
             Self::Show(show) => show.stack()?,
+            Self::History(history) => history.stack()?,
+            Self::Unlock(unlock) => &unlock.stack,
             Self::Check(_) | Self::Schema(_) | Self::Sandbox(_) | Self::Completions(_) => {
                 return None;
             }
@@ -103,13 +119,13 @@ impl Command {
 
 /// Does what the arguments say; gives the exit code.
 pub fn run(arguments: Vec<OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let mut cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error),
     };
     let terminal = Terminal::new(cli.global.color.into());
     cli.global.trace(terminal);
-    let exit = enter(&cli, terminal).unwrap_or_else(|failed| {
+    let exit = enter(&mut cli, terminal).unwrap_or_else(|failed| {
         terminal.err(&failed.render(terminal.err));
         Exit::Failed
     });
@@ -135,7 +151,12 @@ fn misunderstood(error: &clap::Error) -> u8 {
     }
 }
 
-fn enter(cli: &Cli, terminal: Terminal) -> Result<Exit, Failed> {
+fn enter(cli: &mut Cli, terminal: Terminal) -> Result<Exit, Failed> {
+    match &mut cli.command {
+        Command::Apply(apply) => apply.unfold()?,
+        Command::History(history) => history.unfold(),
+        _ => {}
+    }
     if let Some(stack) = cli.command.in_sandbox() {
         // A slip in the file shows before anything is installed or started.
         session::load(&stack.file, &stack.variables)?;
@@ -157,6 +178,8 @@ async fn dispatch(command: &Command, terminal: Terminal) -> Result<Exit, Failed>
         Command::Check(check) => check.run(terminal),
         Command::Show(show) => show.run(terminal).await,
         Command::Adopt(adopt) => adopt.run(terminal).await,
+        Command::History(history) => history.run(terminal).await,
+        Command::Unlock(unlock) => unlock.run(terminal).await,
         Command::Schema(schema) => schema.run(terminal),
         Command::Sandbox(sandbox) => sandbox.run(terminal).await,
         Command::Completions(completions) => completions.run(terminal),

@@ -70,16 +70,31 @@ impl Outcome {
 
 /// Asks a run to start nothing new; calls in flight finish.
 #[derive(Default)]
-pub struct Stop(Cell<bool>);
+pub struct Stop {
+    requested: Cell<bool>,
+    forbidden: RefCell<Option<String>>,
+}
 
 impl Stop {
-    /// Nothing new from now on.
+    /// No new steps from now on; those that are running come to their end.
     pub fn request(&self) {
-        self.0.set(true);
+        self.requested.set(true);
+    }
+
+    /// Nothing may be written any more, for this reason: running steps stop before their next
+    /// write.
+    pub fn forbid(&self, why: impl Into<String>) {
+        self.request();
+        self.forbidden.borrow_mut().get_or_insert(why.into());
+    }
+
+    /// Why nothing may be written, if that is so.
+    pub fn forbidden(&self) -> Option<String> {
+        self.forbidden.borrow().clone()
     }
 
     fn requested(&self) -> bool {
-        self.0.get()
+        self.requested.get()
     }
 }
 
@@ -90,6 +105,7 @@ struct Run<'a> {
     reader: Reader<'a>,
     facts: RefCell<BTreeMap<String, Facts>>,
     wrote: RefCell<BTreeSet<usize>>,
+    stop: &'a Stop,
     tell: &'a dyn Fn(Event),
 }
 
@@ -107,6 +123,7 @@ pub async fn execute(
         reader: Reader::new(aws),
         facts: RefCell::new(plan.facts.clone()),
         wrote: RefCell::default(),
+        stop,
         tell,
     };
     let mut outcome = Outcome::default();

@@ -57,6 +57,8 @@ fn every_command_helps() {
         "check",
         "show",
         "adopt",
+        "history",
+        "unlock",
         "schema",
         "sandbox",
         "completions",

@@ -78,11 +78,14 @@ fn no_secret_is_printed_logged_tagged_or_written() {
         seen.push((format!("{said}, stderr"), String::from_utf8_lossy(&output.stderr).into_owned()));
     };
     run(&["plan", "stack.yaml", "--sandbox", "-vvv"], 0);
-    run(&["apply", "stack.yaml", "--sandbox", "--yes", "-vvv"], 0);
+    run(&["plan", "stack.yaml", "--sandbox", "--out", "first.plan"], 0);
+    run(&["apply", "first.plan", "-vvv"], 0);
     run(&["plan", "stack.yaml", "--sandbox", "--json", "-vvv"], 0);
     run(&["apply", "stack.yaml", "--sandbox", "--json", "-vvv", "--rotate", "secrets-managed"], 0);
     run(&["show", "stack", "stack.yaml", "--sandbox"], 0);
     run(&["show", "outputs", "stack.yaml", "--sandbox"], 0);
+    run(&["plan", "stack.yaml", "--sandbox", "--out", "second.plan", "--rotate", "secrets-managed"], 0);
+    run(&["history", "stack.yaml", "--sandbox", "--json"], 0);
 
     let secrets = secrets(&site);
     assert!(secrets.len() >= 10, "a password, a key and more were made: {}", secrets.len());

@@ -6,6 +6,7 @@ use super::Exit;
 use super::arguments::{PlanArguments, RunArguments, StackArguments};
 use super::carry_out::{Consent, carry_out};
 use super::failed::Failed;
+use super::hold::holding;
 use super::session::{Purpose, Session, known_keys};
 use crate::diagnostic::Problem;
 use crate::plan::{Action, Plan};
@@ -45,16 +46,20 @@ impl Adopt {
         for resource in &mut session.stack.resources {
             resource.adopt |= self.keys.contains(&resource.key);
         }
-        let plan = session.plan(Purpose::Match, &arguments.options()).await?;
-        self.refuse(&plan)?;
-        let plan = only(plan, &self.keys);
         let consent = Consent {
             run: &self.run,
             sandbox: self.stack.sandbox,
             json: self.json,
             purpose: Purpose::Match,
+            agreed: false,
         };
-        carry_out(&session, &plan, &consent, terminal).await
+        holding(&session, "adopt", self.run.wait, terminal, async |hold| {
+            let plan = session.plan(Purpose::Match, &arguments.options()).await?;
+            self.refuse(&plan)?;
+            let plan = only(plan, &self.keys);
+            carry_out(&session, &plan, &consent, hold, terminal).await
+        })
+        .await
     }
 
     /// What isn't there can't be taken over, and taking over never replaces.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use tracing_subscriber::EnvFilter;
@@ -90,7 +91,7 @@ pub struct StackArguments {
 }
 
 /// Values for the stack's variables.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Variables {
     /// Give a variable its value (repeatable); LAGOA_VAR_name in the environment does the same
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
@@ -217,4 +218,14 @@ pub struct RunArguments {
     /// At most this many steps at once
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub parallelism: u16,
+    /// When another run holds the stack's lock, wait for it this long: 30s, 10m, 1h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub wait: Option<Duration>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<jiff::SignedDuration>().ok();
+    parsed
+        .and_then(|time| Duration::try_from(time).ok())
+        .ok_or_else(|| "write it as 10m".to_owned())
 }

@@ -1,15 +1,15 @@
 //! Shows a plan, asks, carries it out, and tells how it ended.
 
 use std::cell::Cell;
-use std::io;
 use std::pin::pin;
 use std::time::{Duration, Instant};
-
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Exit;
 use super::arguments::RunArguments;
 use super::failed::Failed;
+use super::hold::Hold;
+use super::interrupts::Interrupts;
+use super::record::Recorder;
 use super::session::{Purpose, Session};
 use crate::execution::{Outcome, Stop, execute};
 use crate::plan::{Action, Plan};
@@ -32,6 +32,8 @@ pub struct Consent<'a> {
     pub json: bool,
     /// What the plan is for.
     pub purpose: Purpose,
+    /// They have seen this very plan before, and agreed.
+    pub agreed: bool,
 }
 
 /// Shows the plan, asks, carries it out, and tells how it ended.
@@ -39,6 +41,7 @@ pub async fn carry_out(
     session: &Session,
     plan: &Plan,
     consent: &Consent<'_>,
+    hold: &Hold,
     terminal: Terminal,
 ) -> Result<Exit, Failed> {
     let destroy = consent.purpose == Purpose::Destroy;
@@ -52,13 +55,22 @@ pub async fn carry_out(
         if plan.steps.iter().all(|step| step.blocked.is_some() || step.action == Action::Retain) {
             return Err(Failed::helping("nothing of this can be done", "see `blocked` above"));
         }
-        agree(session, consent, terminal)?;
+        agree(session, consent, terminal).await?;
     }
     let start = Instant::now();
-    let run = Run { session, plan, parallelism: consent.run.parallelism.into(), terminal };
+    let recorder = Recorder::begin(session, plan, hold, terminal).await;
+    let stop = Stop::default();
+    let parallelism = consent.run.parallelism.into();
+    let run = Run { session, plan, hold, recorder: &recorder, parallelism, stop: &stop, terminal };
+    hold.working.set(true);
     // An empty plan is carried out too: its outcome answers the outputs.
-    let Some(outcome) = run.to_the_end().await? else { return Ok(Exit::Interrupted) };
+    let Some(outcome) = run.to_the_end().await? else {
+        recorder.broken_off(terminal).await;
+        return Ok(Exit::Interrupted);
+    };
     let summary = Summary::new(plan, &session.stack, &outcome, &session.file);
+    let lost = stop.forbidden();
+    recorder.end(&summary, lost.is_some(), terminal).await;
     if consent.json {
         terminal.out(&json::applied(&view, &summary));
     } else if view.changes() {
@@ -66,6 +78,12 @@ pub async fn carry_out(
         terminal.out(&format!("\n{text}"));
     } else {
         terminal.out(&summary::outputs(&summary.outputs, terminal.out));
+    }
+    if let Some(why) = lost {
+        return Err(Failed::helping(
+            why,
+            "another run may be at work; run it again when it is done",
+        ));
     }
     Ok(match (summary.interrupted, summary.is_complete()) {
         (true, _) => Exit::Interrupted,
@@ -75,8 +93,8 @@ pub async fn carry_out(
 }
 
 /// Goes on only with a person's word, unless nothing real is at stake.
-fn agree(session: &Session, consent: &Consent<'_>, terminal: Terminal) -> Result<(), Failed> {
-    if consent.run.yes || consent.sandbox {
+async fn agree(session: &Session, consent: &Consent<'_>, terminal: Terminal) -> Result<(), Failed> {
+    if consent.run.yes || consent.sandbox || consent.agreed {
         return Ok(());
     }
     let site = &session.aws.site;
@@ -92,7 +110,9 @@ fn agree(session: &Session, consent: &Consent<'_>, terminal: Terminal) -> Result
     };
     let question =
         format!("\n{what} account {} in {}? Only 'yes' is accepted: ", site.account, site.region);
-    match terminal.ask(&question).as_deref() {
+    // The lock is renewed while the person thinks.
+    let answer = tokio::task::spawn_blocking(move || terminal.ask(&question)).await;
+    match answer.ok().flatten().as_deref() {
         Some("yes") => Ok(()),
         _ => Err(Failed::saying("not confirmed; nothing was changed")),
     }
@@ -102,7 +122,10 @@ fn agree(session: &Session, consent: &Consent<'_>, terminal: Terminal) -> Result
 struct Run<'a> {
     session: &'a Session,
     plan: &'a Plan,
+    hold: &'a Hold,
+    recorder: &'a Recorder,
     parallelism: usize,
+    stop: &'a Stop,
     terminal: Terminal,
 }
 
@@ -111,16 +134,23 @@ impl Run<'_> {
     async fn to_the_end(&self) -> Result<Option<Outcome>, Failed> {
         let mut interrupts =
             Interrupts::new().map_err(|error| Failed::saying(error.to_string()))?;
-        let stop = Stop::default();
+        let stop = self.stop;
         let progress = Progress::new(self.plan, self.terminal);
-        let tell = |event| progress.tell(event);
-        let mut run = pin!(execute(&self.session.aws, self.plan, self.parallelism, &stop, &tell));
+        let tell = |event| {
+            self.recorder.tell(&event);
+            progress.tell(event);
+        };
+        let mut run = pin!(execute(&self.session.aws, self.plan, self.parallelism, stop, &tell));
         let mut redraw = tokio::time::interval(REDRAW);
         let asked = Cell::new(false);
         let outcome = loop {
             tokio::select! {
                 outcome = &mut run => break Some(outcome),
                 _ = redraw.tick() => progress.tick(),
+                why = self.hold.lost(), if stop.forbidden().is_none() => {
+                    progress.line(&format!("Stopping: {why}"));
+                    stop.forbid(why);
+                }
                 () = interrupts.next() => {
                     if asked.replace(true) {
                         break None;
@@ -141,26 +171,4 @@ impl Run<'_> {
 fn stopping(running: usize) -> String {
     let calls = if running == 1 { "1 step" } else { &format!("{running} steps") };
     format!("Stopping: finishing {calls} in flight; press Ctrl-C again to stop now")
-}
-
-/// Ctrl-C and the polite request to end.
-struct Interrupts {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Interrupts {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

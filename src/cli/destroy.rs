@@ -6,6 +6,7 @@ use super::Exit;
 use super::arguments::{PlanArguments, RunArguments, StackArguments};
 use super::carry_out::{Consent, carry_out};
 use super::failed::Failed;
+use super::hold::holding;
 use super::session::{Purpose, Session};
 use crate::kind::OnDestroy;
 use crate::report::terminal::Terminal;
@@ -51,14 +52,18 @@ impl Destroy {
             terminal.err("In the sandbox, destroy lifts every protection.\n");
             unprotect(&mut session.stack);
         }
-        let plan = session.plan(Purpose::Destroy, &arguments.options()).await?;
         let consent = Consent {
             run: &self.run,
             sandbox: self.stack.sandbox,
             json: self.json,
             purpose: Purpose::Destroy,
+            agreed: false,
         };
-        carry_out(&session, &plan, &consent, terminal).await
+        holding(&session, "destroy", self.run.wait, terminal, async |hold| {
+            let plan = session.plan(Purpose::Destroy, &arguments.options()).await?;
+            carry_out(&session, &plan, &consent, hold, terminal).await
+        })
+        .await
     }
 }
 

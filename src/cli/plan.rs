@@ -1,10 +1,14 @@
 //! `lagoa plan`.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 
 use super::Exit;
 use super::arguments::{PlanArguments, StackArguments};
+use super::digest;
 use super::failed::Failed;
+use super::saved_plan::SavedPlan;
 use super::session::{Purpose, Session};
 use crate::report::terminal::Terminal;
 use crate::report::view::View;
@@ -20,6 +24,7 @@ Examples:
   lagoa plan stacks/bootcamp.yaml
   lagoa plan stacks/bootcamp.yaml --var project=coins --target raw-coins
   lagoa plan stacks/bootcamp.yaml --json > plan.json
+  lagoa plan stacks/bootcamp.yaml --out saved.plan       And later `lagoa apply saved.plan`
   lagoa plan stacks/bootcamp.yaml --detailed-exitcode    Exit with 2 when there are changes")]
 pub struct Plan {
     #[command(flatten)]
@@ -32,18 +37,26 @@ pub struct Plan {
     /// Exit with 2 when there are changes
     #[arg(long)]
     detailed_exitcode: bool,
+    /// Save the plan in a file, for `lagoa apply PLAN`
+    #[arg(long, value_name = "PLAN", value_hint = ValueHint::FilePath)]
+    out: Option<PathBuf>,
 }
 
 impl Plan {
     pub async fn run(&self, terminal: Terminal) -> Result<Exit, Failed> {
         let session = Session::open(&self.stack, &self.plan).await?;
         let purpose = if self.destroy { Purpose::Destroy } else { Purpose::Match };
-        let plan = session.plan(purpose, &self.plan.options()).await?;
+        let (plan, world) = session.plan_and_world(purpose, &self.plan.options()).await?;
         let view = View::new(&plan, &session.stack, &session.file, self.destroy);
         terminal.out(&match self.plan.json {
             true => json::text(&view),
             false => plan::render(&view, terminal.out),
         });
+        if let Some(out) = &self.out {
+            let live = digest::world(&world, &session.stack);
+            SavedPlan::write(out, &session, (&self.stack, &self.plan), live, &view)?;
+            terminal.err(&format!("Saved; `lagoa apply {}` carries it out.\n", out.display()));
+        }
         Ok(if self.detailed_exitcode && view.changes() { Exit::Changes } else { Exit::Well })
     }
 }

@@ -99,6 +99,15 @@ impl Session {
 
     /// Reads AWS, and works out what is to be done.
     pub async fn plan(&self, purpose: Purpose, options: &Options) -> Result<Plan, Failed> {
+        Ok(self.plan_and_world(purpose, options).await?.0)
+    }
+
+    /// The plan, and what AWS had when it was made.
+    pub async fn plan_and_world(
+        &self,
+        purpose: Purpose,
+        options: &Options,
+    ) -> Result<(Plan, World), Failed> {
         let chosen = (!options.targets.is_empty()).then(|| match purpose {
             Purpose::Match => self.graph.with_needs(&options.targets),
             Purpose::Destroy => self.graph.with_dependents(&options.targets),
@@ -113,10 +122,10 @@ impl Session {
         let plan = planned(&world);
         let at_risk = plan.at_risk();
         if at_risk.is_empty() {
-            return Ok(plan);
+            return Ok((plan, world));
         }
         world.losses = live::losses(&self.aws, &at_risk).await?;
-        Ok(planned(&world))
+        Ok((planned(&world), world))
     }
 
     /// What references can be answered with, once the resources they lead to are read.

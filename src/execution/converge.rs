@@ -279,9 +279,12 @@ impl Run<'_> {
     {
         let news = made || self.stands_on_news(step);
         let classed = || {
-            let call = verb();
+            let call = match self.stop.forbidden() {
+                None => Ok(verb()),
+                Some(why) => Err(Error::new(Class::Terminal, why)),
+            };
             async move {
-                call.await.map_err(|mut error| {
+                call?.await.map_err(|mut error| {
                     match error.class {
                         Class::Gone if made => error.class = Class::Propagating,
                         Class::Propagating if !news => error.class = Class::Terminal,

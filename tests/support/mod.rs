@@ -227,7 +227,7 @@ impl Drop for Site {
 
 /// What a run of lagoa gave.
 pub struct Ran {
-    arguments: String,
+    pub arguments: String,
     pub output: Output,
 }
 

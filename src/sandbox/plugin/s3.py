@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import threading
 import uuid
 
 import xmltodict
@@ -192,6 +193,24 @@ def get_bucket_notification(original, self):
         if configuration.event_bridge is not None:
             inner += "<EventBridgeConfiguration/>"
     return 200, {}, f"<{root} {S3_NAMESPACE}>{inner}</{root}>"
+
+
+# moto looks at a condition and writes in two steps, and serves every request in its own thread.
+CONDITION_AND_WRITE = threading.RLock()
+
+
+@replaces(S3Response)
+def put_object(original, self):
+    """Of two writers with the same condition exactly one wins."""
+    with CONDITION_AND_WRITE:
+        return original(self)
+
+
+@replaces(S3Response)
+def delete_object(original, self):
+    """As for writing."""
+    with CONDITION_AND_WRITE:
+        return original(self)
 
 
 @replaces(FakeBucket)

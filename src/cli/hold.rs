@@ -1,0 +1,162 @@
+//! Works while holding the stack's lock.
+
+use std::cell::Cell;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::Exit;
+use super::failed::Failed;
+use super::interrupts::Interrupts;
+use super::session::Session;
+use crate::aws::home::Home;
+use crate::aws::lock::{self, Held, Holder, LEASE, Lock, Taken};
+use crate::diagnostic::Problem;
+use crate::report::problems;
+use crate::report::progress::time;
+use crate::report::terminal::Terminal;
+
+/// How often a lock that is waited for is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long giving the lock back may take; it expires anyway.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The stack's lock, held.
+pub struct Hold {
+    lock: Lock,
+    /// Who holds it: this run.
+    pub holder: Holder,
+    /// A plan is being carried out, which minds interrupts and a lost lock by itself.
+    pub working: Cell<bool>,
+}
+
+impl Hold {
+    /// Waits until the lock is lost, and says so.
+    pub async fn lost(&self) -> String {
+        format!("the lock is lost: {}", self.lock.lost().await)
+    }
+}
+
+/// Does the work while holding the stack's lock, and gives it back whatever comes of it.
+pub async fn holding(
+    session: &Session,
+    command: &str,
+    wait: Option<Duration>,
+    terminal: Terminal,
+    work: impl AsyncFnOnce(&Hold) -> Result<Exit, Failed>,
+) -> Result<Exit, Failed> {
+    let mut interrupts = Interrupts::new().map_err(|error| Failed::saying(error.to_string()))?;
+    let taken = tokio::select! {
+        taken = take(session, command, wait, terminal) => taken?,
+        () = interrupts.next() => return Ok(Exit::Interrupted),
+    };
+    let Some(hold) = taken else { return Ok(Exit::Held) };
+    let ended = {
+        let mut work = std::pin::pin!(work(&hold));
+        loop {
+            tokio::select! {
+                ended = &mut work => break ended,
+                () = interrupts.next() => if !hold.working.get() {
+                    terminal.err("Interrupted; nothing was changed.\n");
+                    break Ok(Exit::Interrupted);
+                },
+                why = hold.lost(), if !hold.working.get() => if !hold.working.get() {
+                    break Err(Failed::helping(why, "nothing was changed; run it again"));
+                },
+            }
+        }
+    };
+    match tokio::time::timeout(FAREWELL, hold.lock.release()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => warn(&format!("the lock is not given back: {error}"), terminal),
+        Err(_) => warn("the lock is not given back: no answer", terminal),
+    }
+    ended
+}
+
+fn warn(message: &str, terminal: Terminal) {
+    let problem = Problem::warning(message).help("it frees itself within a minute");
+    terminal.err(&problems::sentence(&problem, terminal.err));
+}
+
+/// Takes the lock, after waiting for it if wanted; `None` when another run holds it.
+async fn take(
+    session: &Session,
+    command: &str,
+    wait: Option<Duration>,
+    terminal: Terminal,
+) -> Result<Option<Hold>, Failed> {
+    let holder = myself(command);
+    let stack = session.stack.name.as_str();
+    let start = Instant::now();
+    let mut told = String::new();
+    loop {
+        let home = Home::new(&session.aws);
+        let held = match lock::take(home, stack, holder.clone(), LEASE).await? {
+            Taken::Ours(lock) => {
+                return Ok(Some(Hold { lock, holder, working: Cell::new(false) }));
+            }
+            Taken::Theirs(held) => held,
+        };
+        let left = wait.unwrap_or_default().saturating_sub(start.elapsed());
+        if left.is_zero() {
+            let problem =
+                Problem::error(format!("the stack {stack} is locked by {}", words(&held)));
+            let problem = problem.help(format!(
+                "wait for it with `--wait 10m`; the lock of a dead run frees itself; \
+                 `lagoa unlock {}` takes it away",
+                session.file
+            ));
+            terminal.err(&problems::sentence(&problem, terminal.err));
+            return Ok(None);
+        }
+        if told != held.holder.run {
+            told.clone_from(&held.holder.run);
+            terminal.err(&format!("Waiting: the stack {stack} is locked by {}\n", words(&held)));
+        }
+        tokio::time::sleep(LOOK.min(left)).await;
+    }
+}
+
+/// Who holds it, since when, until when.
+pub fn words(held: &Held) -> String {
+    let since = held.holder.since;
+    let age = Timestamp::now().duration_since(since);
+    let age = Duration::try_from(age).unwrap_or_default();
+    format!(
+        "{} since {} ({}), until {} unless it is renewed",
+        held.holder,
+        second(since),
+        time(age),
+        second(held.until)
+    )
+}
+
+/// A time to the second.
+pub fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The user's name as the machine knows it.
+fn login() -> Option<String> {
+    let id = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let entry = users.lines().find(|line| line.split(':').nth(2) == Some(id.as_str()))?;
+    entry.split(':').next().map(str::to_owned)
+}
+
+fn myself(command: &str) -> Holder {
+    let named = |names: &[&str]| names.iter().find_map(|name| std::env::var(name).ok());
+    let user = named(&["GITHUB_ACTOR", "USER", "LOGNAME"]).or_else(login);
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host.map(|name| name.trim().to_owned()).or_else(|| named(&["HOSTNAME"]));
+    Holder {
+        user: user.unwrap_or_else(|| "unknown".to_owned()),
+        host: host.unwrap_or_else(|| "unknown".to_owned()),
+        pid: std::process::id(),
+        run: format!("{:012x}", rand::random::<u64>() >> 16),
+        command: command.to_owned(),
+        since: Timestamp::now(),
+    }
+}

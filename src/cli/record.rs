@@ -1,0 +1,139 @@
+//! Writes a run's record into the history while it goes on. A record that can't be written is no
+//! reason to stop.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::digest;
+use super::hold::Hold;
+use super::session::Session;
+use crate::aws::history;
+use crate::aws::home::Home;
+use crate::diagnostic::Problem;
+use crate::execution::Event;
+use crate::plan::{Action, Plan};
+use crate::reference::shown;
+use crate::report::history::{FORMAT, Record, RecordedStep, RunOutcome};
+use crate::report::json as machine;
+use crate::report::problems;
+use crate::report::summary::{Ending, Summary};
+use crate::report::terminal::Terminal;
+
+/// How long writing the last record of a run may take.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The record of the run that is going on.
+pub struct Recorder {
+    home: Home,
+    record: RefCell<Record>,
+    took: RefCell<BTreeMap<usize, Duration>>,
+}
+
+impl Recorder {
+    /// Writes that the run has begun, so that one that is killed leaves a trace.
+    pub async fn begin(session: &Session, plan: &Plan, hold: &Hold, terminal: Terminal) -> Self {
+        let steps = plan.steps.iter().map(|step| RecordedStep {
+            key: shown(&step.key),
+            kind: step.kind.facts().name.to_owned(),
+            name: shown(&step.name),
+            action: word(step.action),
+            result: "planned".to_owned(),
+            seconds: None,
+            error: None,
+        });
+        let record = Record {
+            format: FORMAT.to_owned(),
+            stack: session.stack.name.clone(),
+            run: hold.holder.run.clone(),
+            command: hold.holder.command.clone(),
+            user: hold.holder.user.clone(),
+            host: hold.holder.host.clone(),
+            pid: hold.holder.pid,
+            since: hold.holder.since,
+            caller: session.aws.caller.clone(),
+            lagoa: env!("CARGO_PKG_VERSION").to_owned(),
+            digest: digest::stack(&session.stack, &session.aws.site),
+            outcome: RunOutcome::Started,
+            ended: None,
+            steps: steps.collect(),
+        };
+        let home = Home::new(&session.aws);
+        let record = RefCell::new(record);
+        let recorder = Self { home, record, took: RefCell::default() };
+        if !plan.steps.is_empty() {
+            recorder.write(terminal).await;
+        }
+        recorder
+    }
+
+    /// Takes note of how long steps took.
+    pub fn tell(&self, event: &Event) {
+        if let Event::Done(id, took) = event {
+            self.took.borrow_mut().insert(*id, *took);
+        }
+    }
+
+    /// Writes how the run ended.
+    pub async fn end(&self, summary: &Summary, lock_lost: bool, terminal: Terminal) {
+        let took = self.took.borrow();
+        let mut record = self.record.borrow().clone();
+        for (id, (step, ended)) in record.steps.iter_mut().zip(&summary.steps).enumerate() {
+            step.seconds = took.get(&id).map(|took| (took.as_secs_f64() * 1e3).round() / 1e3);
+            let (result, error) = match &ended.ending {
+                Ending::Done => ("done", None),
+                Ending::Failed(trouble) => ("failed", Some(trouble.words())),
+                Ending::NotStarted(_) => ("not_started", None),
+            };
+            (step.result, step.error) = (result.to_owned(), error);
+        }
+        let outcome = match (lock_lost, summary.interrupted, summary.is_complete()) {
+            (true, ..) => RunOutcome::LockLost,
+            (_, true, _) => RunOutcome::Interrupted,
+            (.., true) => RunOutcome::Done,
+            (.., false) => RunOutcome::Failed,
+        };
+        drop(took);
+        self.close(record, outcome, terminal).await;
+    }
+
+    /// Writes that somebody didn't want to wait for the calls in flight.
+    pub async fn broken_off(&self, terminal: Terminal) {
+        let mut record = self.record.borrow().clone();
+        for (id, step) in record.steps.iter_mut().enumerate() {
+            if self.took.borrow().contains_key(&id) {
+                step.result = "done".to_owned();
+            }
+        }
+        self.close(record, RunOutcome::Interrupted, terminal).await;
+    }
+
+    async fn close(&self, mut record: Record, outcome: RunOutcome, terminal: Terminal) {
+        record.outcome = outcome;
+        record.ended = Some(Timestamp::now());
+        self.record.replace(record);
+        self.write(terminal).await;
+    }
+
+    async fn write(&self, terminal: Terminal) {
+        let record = self.record.borrow().clone();
+        let text = machine::text(&record);
+        let since = (record.since, record.run.as_str());
+        let write = history::write(&self.home, &record.stack, since, text.as_bytes());
+        let written = tokio::time::timeout(FAREWELL, write).await;
+        let trouble = match written {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        let problem = Problem::warning(format!("the run is not in the history: {trouble}"));
+        terminal.err(&problems::sentence(&problem, terminal.err));
+    }
+}
+
+fn word(action: Action) -> String {
+    json!(action).as_str().unwrap_or_default().to_owned()
+}
