@@ -86,7 +86,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Plan(plan::Plan),
-    Apply(apply::Apply),
+    Apply(Box<apply::Apply>),
     Destroy(destroy::Destroy),
     Check(check::Check),
     Show(show::Show),

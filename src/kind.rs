@@ -300,12 +300,8 @@ pub trait AnyKind {
     /// See [`Kind::check`].
     fn check(&self, desired: &Value, root: &std::path::Path) -> Vec<(String, String)>;
     /// See [`Kind::summary`].
-    fn summary(
-        &self,
-        desired: &Value,
-        live: Option<&Value>,
-        root: &std::path::Path,
-    ) -> Vec<String>;
+    fn summary(&self, desired: &Value, live: Option<&Value>, root: &std::path::Path)
+    -> Vec<String>;
     /// See [`Kind::undecided`].
     fn undecided(&self, desired: &Value, live: &Value, root: &std::path::Path) -> Option<String>;
     /// See [`Kind::protected`].

@@ -185,7 +185,8 @@ impl<S: Server> SqlSeed<S> {
     fn due<'a>(&self, units: &'a [Rc<Unit>], live: Option<&Self>) -> (Vec<&'a Unit>, usize) {
         let digests = |seed: &Self| seed.digests.0.clone().unwrap_or_default();
         let (now, ran) = (digests(self), live.map(digests).unwrap_or_default());
-        let is_done = |path: &str| now.get(path).is_some_and(|digest| ran.get(path) == Some(digest));
+        let is_done =
+            |path: &str| now.get(path).is_some_and(|digest| ran.get(path) == Some(digest));
         let due: Vec<&Unit> =
             units.iter().map(|unit| &**unit).filter(|unit| !is_done(&unit.path)).collect();
         if due.is_empty() {

@@ -38,14 +38,28 @@ fn drift_is_in_the_plan_and_apply_repairs_it() {
     let ec2 = lagoa::aws::ec2::Client::new(&config);
     let iam = aws_sdk_iam::Client::new(&config);
     wait(async {
-        let suspended = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
-        s3.put_bucket_versioning().bucket("drift-raw").versioning_configuration(suspended).send().await.expect("suspend");
+        let suspended =
+            VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
+        s3.put_bucket_versioning()
+            .bucket("drift-raw")
+            .versioning_configuration(suspended)
+            .send()
+            .await
+            .expect("suspend");
         let mine = ["lagoa:stack", "lagoa:name"].map(|key| {
             let value = if key == "lagoa:stack" { "drift" } else { "drift-raw" };
             aws_sdk_s3::types::Tag::builder().key(key).value(value).build().expect("a tag")
         });
-        let tagging = aws_sdk_s3::types::Tagging::builder().set_tag_set(Some(mine.into())).build().expect("tags");
-        s3.put_bucket_tagging().bucket("drift-raw").tagging(tagging).send().await.expect("take tags away");
+        let tagging = aws_sdk_s3::types::Tagging::builder()
+            .set_tag_set(Some(mine.into()))
+            .build()
+            .expect("tags");
+        s3.put_bucket_tagging()
+            .bucket("drift-raw")
+            .tagging(tagging)
+            .send()
+            .await
+            .expect("take tags away");
         s3.delete_bucket().bucket("drift-gone").send().await.expect("delete a bucket");
         let name = lagoa::aws::ec2::Filter::new("group-name", ["drift-access".to_owned()]);
         let groups = ec2.describe_security_groups(&[name]).await.expect("find the group");
@@ -56,7 +70,9 @@ fn drift_is_in_the_plan_and_apply_repairs_it() {
             peer: Peer::Ipv4("0.0.0.0/0".into()),
             description: None,
         };
-        ec2.authorize_security_group(Direction::Ingress, &groups[0].group_id, &[open]).await.expect("add a rule");
+        ec2.authorize_security_group(Direction::Ingress, &groups[0].group_id, &[open])
+            .await
+            .expect("add a rule");
         iam.attach_role_policy()
             .role_name("drift-role")
             .policy_arn("arn:aws:iam::aws:policy/AdministratorAccess")
@@ -104,7 +120,9 @@ fn a_fresh_checkout_elsewhere_plans_the_same() {
 fn what_is_not_ours_is_never_touched() {
     let site = Site::new("foreign");
     let s3 = aws_sdk_s3::Client::new(&cloud::config(&site));
-    wait(async { s3.create_bucket().bucket("somebody-elses").send().await.expect("make a bucket") });
+    wait(async {
+        s3.create_bucket().bucket("somebody-elses").send().await.expect("make a bucket")
+    });
     let stack = resources(json!({
         "somebody-elses": { "kind": "s3_bucket", "versioning": true },
         "our-own": { "kind": "s3_bucket" },
@@ -114,11 +132,16 @@ fn what_is_not_ours_is_never_touched() {
     assert!(text.contains("adopt: true"), "the plan names the way out:\n{text}");
 
     site.stack_command("apply", &["--yes"]).ends_with(1);
-    let versioning = wait(async { s3.get_bucket_versioning().bucket("somebody-elses").send().await });
+    let versioning =
+        wait(async { s3.get_bucket_versioning().bucket("somebody-elses").send().await });
     assert_eq!(versioning.expect("read it").status(), None, "a foreign bucket was changed");
-    assert!(actions(&site.plan()).iter().all(|action| action != "create our-own"), "the neighbour was made");
+    assert!(
+        actions(&site.plan()).iter().all(|action| action != "create our-own"),
+        "the neighbour was made"
+    );
     site.stack_command("destroy", &["--yes"]).success();
-    wait(async { s3.head_bucket().bucket("somebody-elses").send().await }).expect("it is still there");
+    wait(async { s3.head_bucket().bucket("somebody-elses").send().await })
+        .expect("it is still there");
 
     site.stack("foreign", &stack);
     site.run(&["adopt", "stack.yaml", "somebody-elses", "--sandbox", "--yes"]).success();
@@ -146,13 +169,15 @@ fn data_is_not_lost_without_a_word() {
     let text = site.stack_command("plan", &[]).success().stdout();
     assert!(text.contains("on_destroy"), "the plan says what to write:\n{text}");
     site.stack_command("apply", &["--yes"]).ends_with(1);
-    wait(s3.head_object().bucket("with-data").key("row").send()).expect("the object is still there");
+    wait(s3.head_object().bucket("with-data").key("row").send())
+        .expect("the object is still there");
 
     site.stack("careful", &bucket(Some("retain")));
     site.stack_command("apply", &["--yes"]).success();
     site.stack("careful", &Map::new());
     site.stack_command("apply", &["--yes"]).success();
-    wait(s3.head_object().bucket("with-data").key("row").send()).expect("a retained object is still there");
+    wait(s3.head_object().bucket("with-data").key("row").send())
+        .expect("a retained object is still there");
 
     site.stack("careful", &bucket(Some("delete")));
     site.stack_command("apply", &["--yes"]).success();

@@ -24,13 +24,18 @@ use support::Site;
 /// Each service's own way to say "too many calls".
 fn throttled(service: &str) -> Deed {
     let (status, body) = match service {
-        "s3" => (503, "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"),
+        "s3" => (
+            503,
+            "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
+        ),
         "ec2" => (
             503,
             "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message>\
              </Error></Errors><RequestID>r</RequestID></Response>",
         ),
-        "secretsmanager" | "tagging" => (400, r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#),
+        "secretsmanager" | "tagging" => {
+            (400, r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#)
+        }
         _ => (
             400,
             "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error>\
@@ -79,7 +84,8 @@ fn one_call_in_ten_may_go_wrong() {
             let proxy = Proxy::new(&site.endpoint(), judge);
             let mut lagoa = site.command(&[command, "stack.yaml", "--yes"]);
             site.aws(&mut lagoa, &proxy.endpoint);
-            let output = lagoa.stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("run lagoa");
+            let output =
+                lagoa.stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("run lagoa");
             assert!(
                 output.status.success(),
                 "{command}, seed {seed}:\n{}\n{}",
@@ -91,12 +97,17 @@ fn one_call_in_ten_may_go_wrong() {
                 let plan = site.stack_command("plan", &["--detailed-exitcode"]);
                 assert_eq!(plan.code(), Some(0), "seed {seed}: {}", plan.stdout());
                 let iam = aws_sdk_iam::Client::new(&cloud::config(&site));
-                let keys = cloud::wait(iam.list_access_keys().user_name("every-user").send()).expect("list keys");
+                let keys = cloud::wait(iam.list_access_keys().user_name("every-user").send())
+                    .expect("list keys");
                 assert_eq!(keys.access_key_metadata().len(), 1, "seed {seed}: one access key");
             }
         }
         let left = site.stack_command("destroy", &["--yes", "--json"]).success().json();
-        assert_eq!(support::actions(&left["plan"]), Vec::<String>::new(), "seed {seed}: left after destroy");
+        assert_eq!(
+            support::actions(&left["plan"]),
+            Vec::<String>::new(),
+            "seed {seed}: left after destroy"
+        );
     }
     println!("{points} calls went wrong");
     assert!(points > 30, "too few faults to mean anything: {points}");

@@ -137,7 +137,10 @@ fn shows_exactly(
 ) {
     let paths = changed(plan);
     if change.get(".quiet") == Some(&Value::Bool(true)) {
-        assert!(actions(plan).is_empty(), "{subject}: {allowed:?} changed, and the plan shows {paths:?}");
+        assert!(
+            actions(plan).is_empty(),
+            "{subject}: {allowed:?} changed, and the plan shows {paths:?}"
+        );
         return;
     }
     let of = |path: &String, field: &String| {
@@ -161,18 +164,16 @@ fn shows_exactly(
         return;
     }
     let mutable = mutable_fields(kind);
-    for (field, _) in change.iter().filter(|(field, value)| !value.is_null() && mutable.contains(*field)) {
+    for (field, _) in
+        change.iter().filter(|(field, value)| !value.is_null() && mutable.contains(*field))
+    {
         let shown = paths.iter().any(|path| of(path, &format!("{subject}: {field}")));
         assert!(shown, "{subject}: {allowed:?} changed, but {field} isn't in {paths:?}");
     }
 }
 
 /// Gives fields of an entry other values; returns the beginnings of the paths that a plan shows.
-fn set(
-    resources: &mut Map<String, Value>,
-    key: &str,
-    change: &Map<String, Value>,
-) -> Vec<String> {
+fn set(resources: &mut Map<String, Value>, key: &str, change: &Map<String, Value>) -> Vec<String> {
     let entry = resources.get_mut(key).and_then(Value::as_object_mut).expect("an entry");
     let fields: Vec<_> = change.iter().filter(|(field, _)| !field.starts_with('.')).collect();
     for (field, value) in &fields {

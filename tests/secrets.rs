@@ -41,11 +41,14 @@ fn secrets(site: &Site) -> Vec<String> {
         let list = client.list_secrets().send().await.expect("list secrets");
         for secret in list.secret_list() {
             let arn = secret.arn().expect("a secret has an ARN");
-            let value = client.get_secret_value().secret_id(arn).send().await.expect("get a secret");
+            let value =
+                client.get_secret_value().secret_id(arn).send().await.expect("get a secret");
             let text = value.secret_string().unwrap_or_default().to_owned();
             if let Ok(Value::Object(members)) = serde_json::from_str(&text) {
                 let secret = ["password", "secret_access_key", "private_key"];
-                all.extend(secret.iter().filter_map(|name| Some(members.get(*name)?.as_str()?.to_owned())));
+                all.extend(
+                    secret.iter().filter_map(|name| Some(members.get(*name)?.as_str()?.to_owned())),
+                );
             }
             all.push(text);
         }
@@ -71,11 +74,23 @@ fn no_secret_is_printed_logged_tagged_or_written() {
     site.stack("secrets", platform().as_object().expect("resources"));
     let mut seen: Vec<(String, String)> = Vec::new();
     let mut run = |arguments: &[&str], code: i32| {
-        let output = site.command(arguments).env("PLANTED_PASSWORD", PLANTED).output().expect("run lagoa");
+        let output =
+            site.command(arguments).env("PLANTED_PASSWORD", PLANTED).output().expect("run lagoa");
         let said = arguments.join(" ");
-        assert_eq!(output.status.code(), Some(code), "lagoa {said}: {}", String::from_utf8_lossy(&output.stderr));
-        seen.push((format!("{said}, stdout"), String::from_utf8_lossy(&output.stdout).into_owned()));
-        seen.push((format!("{said}, stderr"), String::from_utf8_lossy(&output.stderr).into_owned()));
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "lagoa {said}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        seen.push((
+            format!("{said}, stdout"),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        ));
+        seen.push((
+            format!("{said}, stderr"),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        ));
     };
     run(&["plan", "stack.yaml", "--sandbox", "-vvv"], 0);
     run(&["plan", "stack.yaml", "--sandbox", "--out", "first.plan"], 0);
@@ -84,7 +99,10 @@ fn no_secret_is_printed_logged_tagged_or_written() {
     run(&["apply", "stack.yaml", "--sandbox", "--json", "-vvv", "--rotate", "secrets-managed"], 0);
     run(&["show", "stack", "stack.yaml", "--sandbox"], 0);
     run(&["show", "outputs", "stack.yaml", "--sandbox"], 0);
-    run(&["plan", "stack.yaml", "--sandbox", "--out", "second.plan", "--rotate", "secrets-managed"], 0);
+    run(
+        &["plan", "stack.yaml", "--sandbox", "--out", "second.plan", "--rotate", "secrets-managed"],
+        0,
+    );
     run(&["history", "stack.yaml", "--sandbox", "--json"], 0);
 
     let secrets = secrets(&site);

@@ -79,7 +79,7 @@ impl Recorder {
 
     /// Writes how the run ended.
     pub async fn end(&self, summary: &Summary, lock_lost: bool, terminal: Terminal) {
-        let took = self.took.borrow();
+        let took = self.took.take();
         let mut record = self.record.borrow().clone();
         for (id, (step, ended)) in record.steps.iter_mut().zip(&summary.steps).enumerate() {
             step.seconds = took.get(&id).map(|took| (took.as_secs_f64() * 1e3).round() / 1e3);
@@ -96,7 +96,6 @@ impl Recorder {
             (.., true) => RunOutcome::Done,
             (.., false) => RunOutcome::Failed,
         };
-        drop(took);
         self.close(record, outcome, terminal).await;
     }
 

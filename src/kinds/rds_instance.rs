@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Error, absent, gone_is_fine, rds_tags};
 use crate::field::{
-    Computed, Connection, DbParameterGroupName, DbSubnetGroupName, Derived, Immutable,
-    KmsKeyArn, RoleArn, SecretSource, SecurityGroupId, Tags, WriteOnly,
+    Computed, Connection, DbParameterGroupName, DbSubnetGroupName, Derived, Immutable, KmsKeyArn,
+    RoleArn, SecretSource, SecurityGroupId, Tags, WriteOnly,
 };
 use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Phase, Site, Wanted};
 use live::word;

@@ -100,7 +100,10 @@ postgres15:
     async fn update(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
         let arn = live.arn.as_deref().unwrap_or_default();
         rds_tags::update(cx, arn, &self.tags, &live.tags).await?;
-        let set = self.parameters.iter().filter(|(name, value)| live.parameters.get(*name) != Some(value));
+        let set = self
+            .parameters
+            .iter()
+            .filter(|(name, value)| live.parameters.get(*name) != Some(value));
         let set = set.map(|(name, _)| name.as_str()).collect::<BTreeSet<_>>();
         let reset = live.parameters.keys().filter(|name| !self.parameters.contains_key(*name));
         let reset = reset.map(String::as_str).collect::<BTreeSet<_>>();
@@ -109,9 +112,17 @@ postgres15:
         }
         let dynamic = dynamic(cx).await?;
         let parameter = |name: &&str| {
-            let method = if dynamic.contains(*name) { ApplyMethod::Immediate } else { ApplyMethod::PendingReboot };
+            let method = if dynamic.contains(*name) {
+                ApplyMethod::Immediate
+            } else {
+                ApplyMethod::PendingReboot
+            };
             let value = self.parameters.get(*name).cloned();
-            Parameter::builder().parameter_name(*name).set_parameter_value(value).apply_method(method).build()
+            Parameter::builder()
+                .parameter_name(*name)
+                .set_parameter_value(value)
+                .apply_method(method)
+                .build()
         };
         for batch in batches(&set) {
             let call = cx.rds.modify_db_parameter_group().db_parameter_group_name(cx.name);
@@ -192,11 +203,7 @@ async fn set_parameters(
     Ok(set)
 }
 
-async fn parameters(
-    aws: &Aws,
-    group: &str,
-    source: Option<&str>,
-) -> Result<Vec<Parameter>, Error> {
+async fn parameters(aws: &Aws, group: &str, source: Option<&str>) -> Result<Vec<Parameter>, Error> {
     let call = aws.rds.describe_db_parameters().db_parameter_group_name(group);
     let mut pages = call.set_source(source.map(str::to_owned)).into_paginator().send();
     let mut parameters = Vec::new();
@@ -223,7 +230,8 @@ fn batches<'a>(names: &BTreeSet<&'a str>) -> Vec<Vec<&'a str>> {
     let mut batches: Vec<Vec<&str>> = Vec::new();
     let mut left = names.clone();
     while let Some(first) = left.pop_first() {
-        let others = TOGETHER.iter().find(|group| group.contains(&first)).copied().unwrap_or_default();
+        let others =
+            TOGETHER.iter().find(|group| group.contains(&first)).copied().unwrap_or_default();
         let mut group = vec![first];
         group.extend(others.iter().filter_map(|name| left.take(name)));
         match batches.last_mut() {
@@ -251,7 +259,8 @@ mod tests {
     #[test]
     fn words_ignore_case_and_patterns_do_not() {
         let parameters = [("log_statement", "DDL"), ("log_line_prefix", "%U")];
-        let parameters = parameters.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect();
+        let parameters =
+            parameters.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect();
         let live = RdsParameterGroup {
             family: String::new().into(),
             description: None,

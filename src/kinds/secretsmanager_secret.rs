@@ -164,7 +164,8 @@ coins-password:
         if let Some(policy) = &self.policy
             && self.policy.differs(&live.policy)
         {
-            let call = cx.secrets.put_resource_policy().secret_id(cx.name).block_public_policy(true);
+            let call =
+                cx.secrets.put_resource_policy().secret_id(cx.name).block_public_policy(true);
             call.resource_policy(policy.text()).send().await?;
         }
         let lacks_value = *self.has_value == Some(true) && *live.has_value != Some(true);
@@ -205,17 +206,29 @@ coins-password:
         let mut wrong = Vec::new();
         let mut say = |path: &str, message: &str| wrong.push((path.into(), message.into()));
         if self.generate.is_some() && self.value.is_some() {
-            say("value", "a secret is either generated or taken from elsewhere: leave out one of `generate` and `value`");
+            say(
+                "value",
+                "a secret is either generated or taken from elsewhere: leave out one of `generate` and `value`",
+            );
         }
         if (1..7).contains(&self.recovery_days) {
-            say("recovery_days", "AWS keeps a deleted secret for 7 to 30 days; 0 deletes it at once");
+            say(
+                "recovery_days",
+                "AWS keeps a deleted secret for 7 to 30 days; 0 deletes it at once",
+            );
         }
         let Some(generate) = &self.generate else { return wrong };
         if generate.key.is_some() && generate.template.is_none() {
-            say("generate.key", "`key` names a member of `template`; write `template: {}` for an object with nothing else in it");
+            say(
+                "generate.key",
+                "`key` names a member of `template`; write `template: {}` for an object with nothing else in it",
+            );
         }
         if generate.template.as_ref().is_some_and(|members| members.contains_key(generate.key())) {
-            say("generate.template", "the member that `key` names is made up, so the template can't set it");
+            say(
+                "generate.template",
+                "the member that `key` names is made up, so the template can't set it",
+            );
         }
         wrong
     }
@@ -325,7 +338,8 @@ async fn read_one(
 }
 
 fn tags_of(reply: &DescribeSecretOutput) -> Tags {
-    let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()));
+    let pair =
+        |tag: &Tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()));
     reply.tags().iter().filter_map(pair).collect()
 }
 

@@ -142,9 +142,7 @@ async fn recorded<S: Server>(
     let standings = seeding.standing(&units).await.ok()?;
     let outdated = is_outdated(seed, name);
     let ran = units.iter().zip(standings).filter_map(|(unit, standing)| match standing {
-        Standing::Done { .. } if !outdated => {
-            Some((unit.path.clone(), short(&unit.digest)))
-        }
+        Standing::Done { .. } if !outdated => Some((unit.path.clone(), short(&unit.digest))),
         Standing::Changed { digest, .. } => Some((unit.path.clone(), short(&digest))),
         _ => None,
     });

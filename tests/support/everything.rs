@@ -9,7 +9,10 @@ pub const NAME: &str = "everything";
 
 /// Writes the stack and the files it needs.
 pub fn write(site: &Site) {
-    site.write("everything/schema.sql", "CREATE TABLE coins (id integer PRIMARY KEY, name text NOT NULL);\n");
+    site.write(
+        "everything/schema.sql",
+        "CREATE TABLE coins (id integer PRIMARY KEY, name text NOT NULL);\n",
+    );
     site.write("everything/more.sql", "INSERT INTO coins VALUES (1000, 'from a script');\n");
     let rows: String = (0..200).map(|n| format!("{n},coin {n}\n")).collect();
     site.write("everything/coins.csv", &format!("id,name\n{rows}"));

@@ -50,7 +50,8 @@ impl Site {
 
     /// Another folder that works with the same sandbox, as a checkout on another machine would.
     pub fn elsewhere(&self, name: &str) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("make a folder");
         Self { folder, home: self.home.clone(), keeper: false }
     }
@@ -113,7 +114,10 @@ impl Site {
     }
 
     /// Runs lagoa, and tells what it cost.
-    #[allow(clippy::zombie_processes, reason = "it is waited for by its pid, which tells what it used")]
+    #[allow(
+        clippy::zombie_processes,
+        reason = "it is waited for by its pid, which tells what it used"
+    )]
     pub fn measure(&self, arguments: &[&str]) -> Cost {
         self.post("/_lagoa/requests/reset");
         let child = self.command(arguments).stdout(Stdio::null()).spawn().expect("run lagoa");

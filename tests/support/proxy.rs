@@ -58,7 +58,8 @@ impl Proxy {
                 if end.load(Ordering::SeqCst) {
                     return;
                 }
-                let (target, judge, counter) = (target.clone(), Arc::clone(&judge), Arc::clone(&counter));
+                let (target, judge, counter) =
+                    (target.clone(), Arc::clone(&judge), Arc::clone(&counter));
                 std::thread::spawn(move || serve(client, &target, &judge, &counter));
             }
         });
@@ -80,7 +81,12 @@ impl Drop for Proxy {
 }
 
 /// One call on one connection; whatever breaks here is a broken connection for lagoa too.
-fn serve(mut client: TcpStream, target: &str, judge: &Mutex<Judge>, calls: &AtomicUsize) -> Option<()> {
+fn serve(
+    mut client: TcpStream,
+    target: &str,
+    judge: &Mutex<Judge>,
+    calls: &AtomicUsize,
+) -> Option<()> {
     let request = read_message(&mut client)?;
     let number = calls.fetch_add(1, Ordering::SeqCst);
     let call = Call { number, service: service(&request) };
@@ -125,7 +131,8 @@ fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
         let read = stream.read(&mut chunk).ok()?;
         bytes.extend_from_slice(&chunk[..read]);
         if let Some(head) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            let length = header(&bytes[..head], "content-length").and_then(|text| text.parse().ok());
+            let length =
+                header(&bytes[..head], "content-length").and_then(|text| text.parse().ok());
             if bytes.len() >= head + 4 + length.unwrap_or(0) {
                 return Some(bytes);
             }

@@ -13,7 +13,12 @@ pub struct Workload {
 /// From the smallest to the largest.
 pub const WORKLOADS: &[Workload] = &[
     Workload { name: "one", what: "one bucket", resources: one, at_most: 8 },
-    Workload { name: "platform", what: "3 buckets, role, security group, database", resources: platform, at_most: 25 },
+    Workload {
+        name: "platform",
+        what: "3 buckets, role, security group, database",
+        resources: platform,
+        at_most: 25,
+    },
     Workload { name: "lake", what: "100 buckets, 50 roles", resources: lake, at_most: 360 },
     Workload { name: "many", what: "500 buckets", resources: many, at_most: 1_010 },
 ];
@@ -27,7 +32,8 @@ fn one() -> Map<String, Value> {
 }
 
 fn platform() -> Map<String, Value> {
-    let bucket = json!({ "kind": "s3_bucket", "versioning": true, "encryption": { "algorithm": "AES256" } });
+    let bucket =
+        json!({ "kind": "s3_bucket", "versioning": true, "encryption": { "algorithm": "AES256" } });
     let policy = json!({
         "Version": "2012-10-17",
         "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "${raw-data.arn}/*" }],
@@ -41,7 +47,8 @@ fn platform() -> Map<String, Value> {
         "kind": "rds_instance", "engine": "postgres", "engine_version": "15", "instance_class": "db.t3.micro",
         "storage_gib": 20, "username": "postgres", "managed_password": true, "security_groups": ["database-access"],
     });
-    let buckets = ["raw-data", "processed-data", "curated-data"].map(|name| (name.to_owned(), bucket.clone()));
+    let buckets = ["raw-data", "processed-data", "curated-data"]
+        .map(|name| (name.to_owned(), bucket.clone()));
     let others = [("reader", role), ("database-access", group), ("database", database)];
     map(buckets.into_iter().chain(others.map(|(key, value)| (key.to_owned(), value))))
 }

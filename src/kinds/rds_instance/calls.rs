@@ -15,7 +15,10 @@ use crate::kind::Cx;
 
 impl RdsInstance {
     /// Everything that can be set at creation, but the password and the tags.
-    pub(super) fn with_settings(&self, call: CreateDBInstanceFluentBuilder) -> CreateDBInstanceFluentBuilder {
+    pub(super) fn with_settings(
+        &self,
+        call: CreateDBInstanceFluentBuilder,
+    ) -> CreateDBInstanceFluentBuilder {
         let text = |value: &Option<String>| value.clone();
         let fixed = |value: &Option<Immutable<String>>| value.clone().map(|value| value.0);
         call.engine(word(&self.engine))
@@ -46,7 +49,9 @@ impl RdsInstance {
             .set_storage_encrypted(self.storage_encrypted.as_deref().copied())
             .set_kms_key_id(self.kms_key.as_ref().map(|key| key.0.to_string()))
             .set_enable_iam_database_authentication(self.iam_authentication)
-            .set_database_insights_mode(self.database_insights_mode.map(|m| word(&m).as_str().into()))
+            .set_database_insights_mode(
+                self.database_insights_mode.map(|m| word(&m).as_str().into()),
+            )
             .set_enable_performance_insights(self.performance_insights)
             .set_performance_insights_retention_period(self.performance_insights_retention_days)
             .set_performance_insights_kms_key_id(
@@ -111,13 +116,17 @@ impl RdsInstance {
         call: ModifyDBInstanceFluentBuilder,
     ) -> ModifyDBInstanceFluentBuilder {
         let text = |desired: &Option<String>, live: &Option<String>| changed(desired, live);
-        let class = (self.instance_class != live.instance_class).then(|| self.instance_class.clone());
+        let class =
+            (self.instance_class != live.instance_class).then(|| self.instance_class.clone());
         let public = self.publicly_accessible;
         let call = call
             .set_engine((self.engine != live.engine).then(|| word(&self.engine)))
             .set_db_instance_class(class)
             .set_max_allocated_storage(changed(&self.max_storage_gib, &live.max_storage_gib))
-            .set_dedicated_log_volume(changed(&self.dedicated_log_volume, &live.dedicated_log_volume))
+            .set_dedicated_log_volume(changed(
+                &self.dedicated_log_volume,
+                &live.dedicated_log_volume,
+            ))
             .set_db_port_number(changed(&self.port, &live.port).map(i32::from))
             .set_vpc_security_group_ids(
                 changed(&self.security_groups, &live.security_groups).as_ref().map(ids),
@@ -171,7 +180,8 @@ impl RdsInstance {
         call: ModifyDBInstanceFluentBuilder,
     ) -> ModifyDBInstanceFluentBuilder {
         let none = BTreeSet::new();
-        let logs = self.log_exports.as_ref().filter(|_| self.log_exports.differs(&live.log_exports));
+        let logs =
+            self.log_exports.as_ref().filter(|_| self.log_exports.differs(&live.log_exports));
         let logs = logs.map(|logs| {
             let (enable, disable) = set_change(logs, live.log_exports.as_ref().unwrap_or(&none));
             CloudwatchLogsExportConfiguration::builder()
@@ -182,8 +192,9 @@ impl RdsInstance {
         let insights_key =
             changed(&self.performance_insights_kms_key, &live.performance_insights_kms_key);
         // AWS wants to hear whose interval it is whenever either of the two changes.
-        let monitoring = self.monitoring_interval_seconds.differs(&live.monitoring_interval_seconds)
-            || self.monitoring_role.differs(&live.monitoring_role);
+        let monitoring =
+            self.monitoring_interval_seconds.differs(&live.monitoring_interval_seconds)
+                || self.monitoring_role.differs(&live.monitoring_role);
         let role = self.monitoring_role.as_deref().map(str::to_owned).filter(|_| monitoring);
         call.set_cloudwatch_logs_export_configuration(logs)
             .set_monitoring_interval(self.monitoring_interval_seconds.filter(|_| monitoring))
@@ -227,7 +238,9 @@ impl RdsInstance {
         live: &Self,
         call: ModifyDBInstanceFluentBuilder,
     ) -> ModifyDBInstanceFluentBuilder {
-        let Some(version) = changed(&self.engine_version, &live.engine_version) else { return call };
+        let Some(version) = changed(&self.engine_version, &live.engine_version) else {
+            return call;
+        };
         let from = live.engine_version.as_deref().unwrap_or_default();
         let major = version::major(self.engine, &version) != version::major(self.engine, from);
         let allow = self.allow_major_version_upgrade.as_deref().copied().filter(|_| major);
@@ -251,9 +264,7 @@ impl RdsInstance {
                 .manage_master_user_password(false)
                 .set_master_user_password(self.own_password(cx).await?),
             (true, true) if rotate => call.rotate_master_user_password(true),
-            (false, false) if rotate => {
-                call.set_master_user_password(self.own_password(cx).await?)
-            }
+            (false, false) if rotate => call.set_master_user_password(self.own_password(cx).await?),
             _ => call,
         })
     }
@@ -272,7 +283,6 @@ fn changed<T: Clone + PartialEq>(desired: &Option<T>, live: &Option<T>) -> Optio
 fn ids(groups: &BTreeSet<SecurityGroupId>) -> Vec<String> {
     groups.iter().map(|group| group.0.clone()).collect()
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -324,9 +334,7 @@ mod tests {
 
     #[test]
     fn a_major_version_is_allowed_only_where_it_changes() {
-        let to = |version: &str| {
-            json!({ "engine_version": version, "allow_major_version_upgrade": true })
-        };
+        let to = |version: &str| json!({ "engine_version": version, "allow_major_version_upgrade": true });
         assert_eq!(*sent(to("16.1"), Value::Null).get_allow_major_version_upgrade(), Some(true));
         assert_eq!(*sent(to("15.8"), Value::Null).get_allow_major_version_upgrade(), None);
     }

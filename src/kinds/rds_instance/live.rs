@@ -106,13 +106,17 @@ fn fields(instance: &DbInstance, desired: Option<&RdsInstance>) -> Result<RdsIns
         auto_minor_version_upgrade: Some(instance.auto_minor_version_upgrade().unwrap_or_default()),
         storage_encrypted: Some(instance.storage_encrypted().unwrap_or_default().into()),
         kms_key: instance.kms_key_id().map(|key| KmsKeyArn::from(key).into()),
-        iam_authentication: Some(instance.iam_database_authentication_enabled().unwrap_or_default()),
+        iam_authentication: Some(
+            instance.iam_database_authentication_enabled().unwrap_or_default(),
+        ),
         database_insights_mode: instance
             .database_insights_mode()
             .and_then(|mode| parse(mode.as_str())),
         performance_insights: Some(instance.performance_insights_enabled().unwrap_or_default()),
         performance_insights_retention_days: instance.performance_insights_retention_period(),
-        performance_insights_kms_key: instance.performance_insights_kms_key_id().map(KmsKeyArn::from),
+        performance_insights_kms_key: instance
+            .performance_insights_kms_key_id()
+            .map(KmsKeyArn::from),
         monitoring_interval_seconds: Some(instance.monitoring_interval().unwrap_or_default()),
         monitoring_role: instance.monitoring_role_arn().map(RoleArn::from),
         log_exports: Some(instance.enabled_cloudwatch_logs_exports().iter().cloned().collect()),
@@ -161,7 +165,8 @@ fn overlay(live: &mut RdsInstance, pending: &PendingModifiedValues) {
     over(&mut live.subnet_group, pending.db_subnet_group_name().map(DbSubnetGroupName::from));
     over(&mut live.iam_authentication, pending.iam_database_authentication_enabled());
     over(&mut live.dedicated_log_volume, pending.dedicated_log_volume());
-    if let (Some(logs), Some(change)) = (&mut live.log_exports, pending.pending_cloudwatch_logs_exports())
+    if let (Some(logs), Some(change)) =
+        (&mut live.log_exports, pending.pending_cloudwatch_logs_exports())
     {
         logs.extend(change.log_types_to_enable().iter().cloned());
         logs.retain(|log| !change.log_types_to_disable().contains(log));
@@ -205,9 +210,12 @@ fn connection(instance: &DbInstance, desired: Option<&RdsInstance>) -> Computed<
         Some(arn) => {
             Some(SecretSource::Secret { secret: arn.to_owned(), key: Some("password".to_owned()) })
         }
-        None => desired.and_then(|desired| desired.password.as_ref()).map(|source| source.0.clone()),
+        None => {
+            desired.and_then(|desired| desired.password.as_ref()).map(|source| source.0.clone())
+        }
     };
-    let database = instance.db_name().or((instance.engine() == Some("postgres")).then_some("postgres"));
+    let database =
+        instance.db_name().or((instance.engine() == Some("postgres")).then_some("postgres"));
     let connection = || {
         let endpoint = instance.endpoint()?;
         let host = endpoint.address()?;
@@ -356,7 +364,8 @@ mod tests {
         let live = read(&instance().build(), None).expect("an instance");
         let wanted = desired(serde_json::json!({ "engine_version": "16" }));
         assert!(wanted.undecided(&live, std::path::Path::new(".")).is_some());
-        let allowed = serde_json::json!({ "engine_version": "16", "allow_major_version_upgrade": true });
+        let allowed =
+            serde_json::json!({ "engine_version": "16", "allow_major_version_upgrade": true });
         assert!(desired(allowed).undecided(&live, std::path::Path::new(".")).is_none());
     }
 

@@ -123,7 +123,10 @@ impl RdsInstance {
             self.max_storage_gib = None;
         }
         // What AWS has added by itself stays.
-        if self.max_storage_gib.is_some_and(|max| (self.storage_gib..=max).contains(&live.storage_gib)) {
+        if self
+            .max_storage_gib
+            .is_some_and(|max| (self.storage_gib..=max).contains(&live.storage_gib))
+        {
             self.storage_gib = live.storage_gib;
         }
     }
@@ -179,7 +182,10 @@ impl RdsInstance {
         }
         let days = self.performance_insights_retention_days.unwrap_or(7);
         if days != 7 && days != 731 && days % 31 != 0 {
-            wrong.push(("performance_insights_retention_days", "AWS takes 7, a multiple of 31, or 731"));
+            wrong.push((
+                "performance_insights_retention_days",
+                "AWS takes 7, a multiple of 31, or 731",
+            ));
         }
         wrong
     }

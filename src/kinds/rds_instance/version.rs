@@ -24,7 +24,9 @@ pub fn major(engine: Engine, version: &str) -> String {
 
 /// Whether `a` comes after `b`, number by number; what isn't a number can't be compared and so isn't later.
 pub fn later(a: &str, b: &str) -> bool {
-    let numbers = |text: &str| text.split('.').map(|part| part.parse::<u32>().ok()).collect::<Option<Vec<_>>>();
+    let numbers = |text: &str| {
+        text.split('.').map(|part| part.parse::<u32>().ok()).collect::<Option<Vec<_>>>()
+    };
     matches!((numbers(a), numbers(b)), (Some(a), Some(b)) if a > b)
 }
 
