@@ -21,7 +21,7 @@ use proxy::{Deed, Proxy};
 use support::Site;
 
 /// How far apart the points of the short walk are.
-const STRIDE: usize = 9;
+const STRIDE: usize = 15;
 
 fn stride() -> usize {
     if std::env::var("LAGOA_WALK").is_ok_and(|walk| walk == "all") { 1 } else { STRIDE }
