@@ -241,8 +241,10 @@ impl<'a> Planner<'a> {
         let reasons = self.replace_reasons(resource, &desired, live, &changes);
         if reasons.is_empty() {
             self.update(resource, desired, live, changes);
-        } else {
+        } else if self.is_ours(live) || resource.kind.facts().seed {
             self.replace(resource, desired, live, changes, reasons);
+        } else {
+            self.cannot_adopt(resource, desired, live, &reasons);
         }
     }
 

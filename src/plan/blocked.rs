@@ -34,21 +34,51 @@ impl Planner<'_> {
     /// A resource of that name that isn't ours is never touched.
     pub(super) fn foreign(&mut self, resource: &Resource, desired: Value, live: &Live) {
         let desired = self.settle(resource, desired, live);
-        let mut step = self.step(resource, Action::Adopt, desired);
-        step.changes = diff(resource.kind.schema(), &step.desired, &live.fields, &resource.ignore);
-        step.live = Some(live.clone());
         let whose = match &live.owner {
             Some(owner) => format!("belongs to the stack {}", owner.stack),
             None => "is not lagoa's".to_owned(),
         };
-        step.blocked = Some(Blocked {
+        let blocked = Blocked {
             reason: format!("{} exists in this account and {whose}", resource.name),
             remedy: format!(
                 "to take it over, write `adopt: true` below {} or run `lagoa adopt STACK_FILE {}`; \
                  otherwise give it another name",
                 resource.key, resource.key
             ),
-        });
+        };
+        self.blocked_adoption(resource, desired, live, blocked);
+    }
+
+    /// To take over means to keep: what would have to be deleted first isn't taken over.
+    pub(super) fn cannot_adopt(
+        &mut self,
+        resource: &Resource,
+        desired: Value,
+        live: &Live,
+        reasons: &[String],
+    ) {
+        let blocked = Blocked {
+            reason: format!(
+                "taking over {} would delete it and make it anew: {}",
+                resource.name,
+                reasons.join("; ")
+            ),
+            remedy: "write these fields as AWS has them, or list them under `ignore`".to_owned(),
+        };
+        self.blocked_adoption(resource, desired, live, blocked);
+    }
+
+    fn blocked_adoption(
+        &mut self,
+        resource: &Resource,
+        desired: Value,
+        live: &Live,
+        blocked: Blocked,
+    ) {
+        let mut step = self.step(resource, Action::Adopt, desired);
+        step.changes = diff(resource.kind.schema(), &step.desired, &live.fields, &resource.ignore);
+        step.live = Some(live.clone());
+        step.blocked = Some(blocked);
         let facts = super::Facts::new(resource, &step.desired, Some(live));
         self.facts.insert(resource.key.clone(), facts);
         self.push(step);
