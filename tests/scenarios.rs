@@ -69,7 +69,10 @@ struct Scene {
 
 impl Scene {
     fn new(name: &str, parts: &[(String, String)]) -> Self {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scenarios").join(name);
+        // A folder for each thread: tests run side by side, and one must not read what another
+        // is just writing.
+        let thread = format!("{:?}", std::thread::current().id());
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scenarios").join(thread).join(name);
         for (part, body) in parts {
             let Some(path) = part.strip_prefix("file ") else { continue };
             let path = root.join(path);
