@@ -56,8 +56,24 @@ pub struct Aws {
     pub root: PathBuf,
     /// What was ordered on the command line.
     pub orders: Orders,
+    /// Database Migration Service.
+    pub dms: aws_sdk_databasemigration::Client,
+    /// Elastic Kubernetes Service.
+    pub eks: aws_sdk_eks::Client,
+    /// EMR on EC2.
+    pub emr: aws_sdk_emr::Client,
+    /// EMR Serverless.
+    pub emr_serverless: aws_sdk_emrserverless::Client,
     /// Identity and Access Management.
     pub iam: aws_sdk_iam::Client,
+    /// Key Management Service.
+    pub kms: aws_sdk_kms::Client,
+    /// Redshift clusters.
+    pub redshift: aws_sdk_redshift::Client,
+    /// SQL for Redshift over HTTP.
+    pub redshift_data: aws_sdk_redshiftdata::Client,
+    /// Redshift Serverless.
+    pub redshift_serverless: aws_sdk_redshiftserverless::Client,
     /// Simple Storage Service.
     pub s3: aws_sdk_s3::Client,
     /// Relational Database Service.
@@ -138,7 +154,15 @@ impl Aws {
             caller: String::new(),
             root,
             orders,
+            dms: aws_sdk_databasemigration::Client::new(config),
+            eks: aws_sdk_eks::Client::new(config),
+            emr: aws_sdk_emr::Client::new(config),
+            emr_serverless: aws_sdk_emrserverless::Client::new(config),
             iam: aws_sdk_iam::Client::new(config),
+            kms: aws_sdk_kms::Client::new(config),
+            redshift: aws_sdk_redshift::Client::new(config),
+            redshift_data: aws_sdk_redshiftdata::Client::new(config),
+            redshift_serverless: aws_sdk_redshiftserverless::Client::new(config),
             s3: aws_sdk_s3::Client::new(config),
             rds: aws_sdk_rds::Client::new(config),
             secrets: aws_sdk_secretsmanager::Client::new(config),

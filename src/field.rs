@@ -307,6 +307,46 @@ refers! {
     KmsKeyArn => "kms_key"."arn",
     /// A subnet, by key or id.
     SubnetId => "ec2_subnet"."id",
+    /// A VPC, by key or id.
+    VpcId => "ec2_vpc"."id",
+    /// A route table, by key or id.
+    RouteTableId => "ec2_route_table"."id",
+    /// An internet gateway, by key or id.
+    InternetGatewayId => "ec2_internet_gateway"."id",
+    /// A NAT gateway, by key or id.
+    NatGatewayId => "ec2_nat_gateway"."id",
+    /// A key pair, by key or name.
+    KeyPairName => "ec2_key_pair"."name",
+    /// An instance profile: the key of an `iam_role` that has one, or a name.
+    InstanceProfileName => "iam_role"."name",
+    /// A database cluster, by key or name.
+    DbClusterName => "rds_cluster"."name",
+    /// A parameter group of database clusters, by key or name.
+    DbClusterParameterGroupName => "rds_cluster_parameter_group"."name",
+    /// A DMS subnet group, by key or name.
+    DmsSubnetGroupName => "dms_subnet_group"."name",
+    /// A DMS replication instance, by key or ARN.
+    DmsReplicationInstanceArn => "dms_replication_instance"."arn",
+    /// A DMS endpoint, by key or ARN.
+    DmsEndpointArn => "dms_endpoint"."arn",
+    /// A DMS certificate, by key or ARN.
+    DmsCertificateArn => "dms_certificate"."arn",
+    /// An EMR cluster, by key or id.
+    EmrClusterId => "emr_cluster"."id",
+    /// An EMR security configuration, by key or name.
+    EmrSecurityConfigurationName => "emr_security_configuration"."name",
+    /// An EKS cluster, by key or name.
+    EksClusterName => "eks_cluster"."name",
+    /// A Redshift subnet group, by key or name.
+    RedshiftSubnetGroupName => "redshift_subnet_group"."name",
+    /// A Redshift parameter group, by key or name.
+    RedshiftParameterGroupName => "redshift_parameter_group"."name",
+    /// A Redshift cluster, by key or name.
+    RedshiftClusterName => "redshift_cluster"."name",
+    /// A Redshift Serverless namespace, by key or name.
+    RedshiftNamespaceName => "redshift_serverless_namespace"."name",
+    /// A Redshift Serverless workgroup, by key or name.
+    RedshiftWorkgroupName => "redshift_serverless_workgroup"."name",
 }
 
 /// How to reach a database; what `rds_instance` computes and what a seed needs.

@@ -8,6 +8,7 @@ use std::cell::OnceCell;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use schemars::JsonSchema;
@@ -39,6 +40,45 @@ pub enum OnDestroy {
     Retain,
     /// Deleted after a final snapshot.
     Snapshot,
+}
+
+/// How long AWS typically takes. Gives the order of work (long ones first), the rhythm of reads and
+/// the estimate beside the progress; it limits nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takes {
+    /// From the call that makes it until it is usable.
+    pub create: Duration,
+    /// From the call that deletes it until it is gone.
+    pub delete: Duration,
+}
+
+impl Takes {
+    /// There with the answer, or a moment later.
+    pub const MOMENT: Self = Self::seconds(1, 1);
+
+    /// So many seconds to make, and to delete.
+    pub const fn seconds(create: u64, delete: u64) -> Self {
+        Self { create: Duration::from_secs(create), delete: Duration::from_secs(delete) }
+    }
+}
+
+/// The stack around a resource: what the others are to be, as far as that is known without AWS.
+pub struct Neighbours<'a> {
+    /// Each resource's key, kind and fields, in the order of the stack.
+    pub all: Vec<(&'a str, &'static str, &'a Value)>,
+}
+
+impl Neighbours<'_> {
+    /// The resource of that key: its kind and fields.
+    pub fn get(&self, key: &str) -> Option<(&'static str, &Value)> {
+        self.all.iter().find(|(one, ..)| *one == key).map(|(_, kind, fields)| (*kind, *fields))
+    }
+
+    /// The resources that a value refers to: their kinds and fields.
+    pub fn referred(&self, value: &Value) -> Vec<(&'static str, &Value)> {
+        let references = crate::reference::references(value);
+        references.iter().filter_map(|reference| self.get(&reference.key)).collect()
+    }
 }
 
 /// Whose a live resource is, read off its mark.
@@ -154,6 +194,9 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
     /// A read needs the references of the desired value filled in, so it comes after theirs.
     const READS_AFTER_REFERENCES: bool = false;
 
+    /// How long AWS typically takes to make and to delete one.
+    const TAKES: Takes = Takes::MOMENT;
+
     /// The kind is a data step: it seeds rather than creates, and isn't destroyed.
     const SEED: bool = false;
 
@@ -202,6 +245,12 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
     /// What is wrong with the desired value that the schema can't say: (field path, message).
     /// Strings may hold references that aren't known yet.
     fn check(&self, _root: &std::path::Path) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// What may stand in a stack but won't do what was meant, on its own or together with the rest
+    /// of the stack: (field path, message).
+    fn warn(&self, _among: &Neighbours<'_>) -> Vec<(String, String)> {
         Vec::new()
     }
 
@@ -257,6 +306,8 @@ pub struct Facts {
     pub on_destroy_default: Option<OnDestroy>,
     /// See [`Kind::READS_AFTER_REFERENCES`].
     pub reads_after_references: bool,
+    /// See [`Kind::TAKES`].
+    pub takes: Takes,
     /// See [`Kind::SEED`].
     pub seed: bool,
 }
@@ -299,6 +350,8 @@ pub trait AnyKind {
     fn replace_because(&self, desired: &Value, live: &Value) -> Option<String>;
     /// See [`Kind::check`].
     fn check(&self, desired: &Value, root: &std::path::Path) -> Vec<(String, String)>;
+    /// See [`Kind::warn`].
+    fn warn(&self, desired: &Value, among: &Neighbours<'_>) -> Vec<(String, String)>;
     /// See [`Kind::summary`].
     fn summary(&self, desired: &Value, live: Option<&Value>, root: &std::path::Path)
     -> Vec<String>;
@@ -357,6 +410,7 @@ impl<K: Kind> AnyKind for Registered<K> {
             on_destroy: K::ON_DESTROY,
             on_destroy_default: K::ON_DESTROY_DEFAULT,
             reads_after_references: K::READS_AFTER_REFERENCES,
+            takes: K::TAKES,
             seed: K::SEED,
         }
     }
@@ -434,6 +488,10 @@ impl<K: Kind> AnyKind for Registered<K> {
             Ok(desired) => desired.check(root),
             Err(error) => vec![(String::new(), error.to_string())],
         }
+    }
+
+    fn warn(&self, desired: &Value, among: &Neighbours<'_>) -> Vec<(String, String)> {
+        typed::<K>(desired).map(|desired| desired.warn(among)).unwrap_or_default()
     }
 
     fn summary(

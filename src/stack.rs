@@ -20,7 +20,7 @@ use crate::diagnostic::{Place, Problem};
 use crate::document::{Document, Named, Node, ResourceEntry};
 use crate::field::reserved_tag;
 use crate::graph::Graph;
-use crate::kind::{AnyKind, OnDestroy, Site};
+use crate::kind::{AnyKind, Neighbours, OnDestroy, Site};
 use crate::reference::{self, Reference, is_marked};
 use instances::Instance;
 use scope::{Findings, Scope};
@@ -38,6 +38,8 @@ pub struct Stack {
     pub resources: Vec<Resource>,
     /// What it tells the world when it stands, in the order of the file.
     pub outputs: Vec<Output>,
+    /// What the person should know although it stops nothing.
+    pub warnings: Vec<Problem>,
 }
 
 /// One declared thing.
@@ -148,11 +150,41 @@ pub fn check(
         name: document.stack.text.clone(),
         region,
         root: root.to_owned(),
+        warnings: warnings(&resources),
         resources,
         outputs,
     };
     let graph = rings::graph(edges, |ring| problems.push(rings::problem(&stack, ring)));
     if problems.is_empty() { Ok((stack, graph)) } else { Err(problems) }
+}
+
+/// What the kinds have to say about each resource among the others.
+fn warnings(resources: &[Resource]) -> Vec<Problem> {
+    let all = resources.iter();
+    let all = all.map(|one| (one.key.as_str(), one.kind.facts().name, &one.fields)).collect();
+    let among = Neighbours { all };
+    let of = |resource: &Resource| -> Vec<Problem> {
+        let found = resource.kind.warn(&resource.fields, &among).into_iter();
+        let placed = |(path, message): (String, String)| {
+            Problem::warning(message).at(place_of(&path, &resource.places, &resource.place))
+        };
+        found.map(placed).collect()
+    };
+    resources.iter().flat_map(of).collect()
+}
+
+/// Where a field stands: its own place, or that of the nearest thing around it.
+fn place_of<'a>(path: &str, places: &'a BTreeMap<String, Place>, whole: &'a Place) -> &'a Place {
+    let mut path = path;
+    loop {
+        if let Some(place) = places.get(path) {
+            return place;
+        }
+        match path.rfind(['.', '[']) {
+            Some(at) => path = &path[..at],
+            None => return whole,
+        }
+    }
 }
 
 fn stack_tags(
@@ -243,20 +275,9 @@ impl Checker<'_> {
         fields: Value,
         places: &BTreeMap<String, Place>,
     ) -> Value {
-        let place = |path: &str| {
-            let mut path = path;
-            loop {
-                if let Some(place) = places.get(path) {
-                    return place;
-                }
-                match path.rfind(['.', '[']) {
-                    Some(at) => path = &path[..at],
-                    None => return &instance.entry.key.place,
-                }
-            }
-        };
         for (path, message) in instance.kind.check(&fields, self.root) {
-            self.problems.push(Problem::error(message).at(place(&path)));
+            let place = place_of(&path, places, &instance.entry.key.place);
+            self.problems.push(Problem::error(message).at(place));
         }
         instance.kind.complete(&fields).unwrap_or(fields)
     }

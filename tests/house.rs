@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("field", &["policy"]),
     // Below everything else: AWS, and the contract of whoever speaks with it.
     ("aws", &["field", "kind", "reference"]),
-    ("kind", &["aws"]),
+    ("kind", &["aws", "reference"]),
     // From the text to the plan.
     ("document", &["diagnostic"]),
     ("graph", &[]),
@@ -75,7 +75,10 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("io::stdout", &["report"]),
     // The log that `-v` asks for.
     ("io::stderr", &["report", "src/cli/arguments.rs"]),
-    ("std::time", &["aws", "cli", "execution", "live", "report", "sandbox", "seed", "sql_seed"]),
+    (
+        "std::time",
+        &["aws", "cli", "execution", "kind", "live", "report", "sandbox", "seed", "sql_seed"],
+    ),
     ("tokio::", &["aws", "cli", "execution", "live", "sandbox", "seed", "sql_seed"]),
     ("jiff::", &["aws", "cli", "kinds", "report", "sandbox", "seed", "sql_seed"]),
 ];

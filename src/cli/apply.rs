@@ -64,6 +64,7 @@ impl Apply {
 
     pub async fn run(&self, terminal: Terminal) -> Result<Exit, Failed> {
         let session = Session::open(&self.stack, &self.plan).await?;
+        session.warn(terminal);
         let saved = self.saved.as_ref();
         let purpose = saved.map_or(Purpose::Match, SavedPlan::purpose);
         if let Some(saved) = saved {

@@ -8,6 +8,7 @@ use super::Exit;
 use super::arguments::Variables;
 use super::failed::Failed;
 use super::session::load;
+use crate::report::problems;
 use crate::report::style::counted;
 use crate::report::terminal::Terminal;
 
@@ -29,16 +30,19 @@ pub struct Check {
 
 impl Check {
     pub fn run(&self, terminal: Terminal) -> Result<Exit, Failed> {
-        let mut problems = Vec::new();
+        let mut mistakes = Vec::new();
         for file in &self.stacks {
             match load(file, &self.variables) {
                 Ok((stack, _)) => {
+                    if !stack.warnings.is_empty() {
+                        terminal.err(&problems::render(&stack.warnings, terminal.err.colour));
+                    }
                     let resources = counted(stack.resources.len(), "resource");
                     terminal.out(&format!("{}: {resources}, no mistakes\n", file.display()));
                 }
-                Err(Failed(found)) => problems.extend(found),
+                Err(Failed(found)) => mistakes.extend(found),
             }
         }
-        if problems.is_empty() { Ok(Exit::Well) } else { Err(problems.into()) }
+        if mistakes.is_empty() { Ok(Exit::Well) } else { Err(mistakes.into()) }
     }
 }

@@ -45,6 +45,7 @@ pub struct Plan {
 impl Plan {
     pub async fn run(&self, terminal: Terminal) -> Result<Exit, Failed> {
         let session = Session::open(&self.stack, &self.plan).await?;
+        session.warn(terminal);
         let purpose = if self.destroy { Purpose::Destroy } else { Purpose::Match };
         let (plan, world) = session.plan_and_world(purpose, &self.plan.options()).await?;
         let view = View::new(&plan, &session.stack, &session.file, self.destroy);

@@ -16,6 +16,8 @@ use crate::kinds;
 use crate::live::{self, Query, Survey, World};
 use crate::plan::{self, Facts, Options, Plan, answer};
 use crate::reference::{self, Reference};
+use crate::report::problems;
+use crate::report::terminal::Terminal;
 use crate::stack::{self, Resource, Stack};
 
 /// What a plan is for.
@@ -60,6 +62,13 @@ impl Session {
         let (stack, graph) = load(&arguments.file, &arguments.variables)?;
         known_keys(&stack, plan.keys().into_iter())?;
         Self::connect(stack, graph, &arguments.file, plan.orders()).await
+    }
+
+    /// Tells what the stack's kinds have to say about it.
+    pub fn warn(&self, terminal: Terminal) {
+        if !self.stack.warnings.is_empty() {
+            terminal.err(&problems::render(&self.stack.warnings, terminal.err.colour));
+        }
     }
 
     async fn connect(

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use lagoa::aws::{Aws, Class, Error};
-use lagoa::kind::{AnyKind, Cx, Facts, Farewell, Live, OnDestroy, Owner, Phase, Site, Wanted};
+use lagoa::kind::{
+    AnyKind, Cx, Facts, Farewell, Live, Neighbours, OnDestroy, Owner, Phase, Site, Takes, Wanted,
+};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -299,6 +301,7 @@ impl AnyKind for Toy {
             on_destroy: &[OnDestroy::Delete, OnDestroy::Retain],
             on_destroy_default: Some(OnDestroy::Delete),
             reads_after_references: false,
+            takes: Takes::MOMENT,
             seed: false,
         }
     }
@@ -379,6 +382,10 @@ impl AnyKind for Toy {
     }
 
     fn check(&self, _desired: &Value, _root: &Path) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    fn warn(&self, _: &Value, _: &Neighbours<'_>) -> Vec<(String, String)> {
         Vec::new()
     }
 

@@ -93,6 +93,7 @@ impl Lab {
             root: PathBuf::from("."),
             resources: resources.collect(),
             outputs: Vec::new(),
+            warnings: Vec::new(),
         };
         let needs =
             |key: &String| references(&self.wants[key]).into_iter().map(|r| r.key).collect();
