@@ -11,10 +11,12 @@ pub mod kms;
 pub mod lock;
 pub mod marks;
 pub mod memo;
+pub mod pacing;
 pub mod policies;
 pub mod rds_tags;
 pub mod retry;
 pub mod vault;
+mod wire;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -34,6 +36,7 @@ use crate::field::SecretSource;
 use crate::kind::Site;
 use account::AccountDetails;
 use memo::Memo;
+use wire::Paced;
 
 /// What a person ordered for this run beyond the stack file.
 #[derive(Clone, Debug, Default)]
@@ -88,8 +91,8 @@ pub struct Aws {
     account: Memo<AccountDetails>,
 }
 
-/// How long one call may take, retries not counted.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long AWS may take to answer one call, once it is sent.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn config(region: Option<&str>) -> SdkConfig {
@@ -98,10 +101,10 @@ async fn config(region: Option<&str>) -> SdkConfig {
         .build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .read_timeout(ANSWER_TIMEOUT)
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(Paced::around(http))
         .retry_config(RetryConfig::standard().with_max_attempts(5))
         .stalled_stream_protection(StalledStreamProtectionConfig::enabled().build())
         .timeout_config(timeouts);

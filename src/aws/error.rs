@@ -149,6 +149,13 @@ pub fn class(code: &str, message: &str, status: Option<u16>) -> Class {
     })
 }
 
+/// Whether a refusal, as it came over the wire, says that there were too many calls.
+pub fn says_throttled(status: u16, body: &str) -> bool {
+    let throttles = BY_CODE.iter().filter(|(_, class)| *class == Class::Throttled);
+    let mut words = body.split(|letter: char| !letter.is_ascii_alphanumeric());
+    status == 429 || words.any(|word| throttles.clone().any(|(code, _)| *code == word))
+}
+
 /// An error as AWS (or the way to it) gave it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Error {
@@ -295,6 +302,15 @@ mod tests {
         ] {
             assert_eq!(class(code, message, Some(400)), expected, "{code} {message}");
         }
+    }
+
+    #[test]
+    fn every_protocol_says_throttled_in_its_way() {
+        assert!(says_throttled(429, ""));
+        assert!(says_throttled(503, "<Error><Code>SlowDown</Code></Error>"));
+        assert!(says_throttled(400, r#"{"__type":"com.amazonaws#ThrottlingException"}"#));
+        assert!(!says_throttled(503, "<Code>ServiceUnavailable</Code>"));
+        assert!(!says_throttled(400, r#"{"__type":"ValidationException","message":"Throttle"}"#));
     }
 
     #[test]

@@ -133,6 +133,11 @@ impl Site {
         }
     }
 
+    /// A file of the sandbox's own.
+    pub fn sandbox_file(&self, name: &str) -> PathBuf {
+        self.home.join(name)
+    }
+
     /// Asks the sandbox itself.
     pub fn get(&self, path: &str) -> Value {
         let reply = self.http("GET", path);

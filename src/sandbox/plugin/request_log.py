@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections import Counter
+from datetime import datetime, timezone
 from urllib.parse import parse_qs
 
 S3_SETTINGS = {
@@ -41,7 +42,7 @@ class RequestLog:
     def add(self, service, operation, status, took):
         """Note one answered request. Bodies stay out: they hold secrets."""
         line = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "time": datetime.fromtimestamp(time.time() - took, timezone.utc).isoformat(),
             "service": service,
             "operation": operation,
             "status": status,
