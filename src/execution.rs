@@ -1,8 +1,11 @@
 //! Does what a plan says, or stops; it never decides. Tells what happens as events.
 
 mod converge;
+mod patience;
+mod poles;
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -14,6 +17,7 @@ use crate::aws::{Aws, Error};
 use crate::live::Reader;
 use crate::plan::{Action, Facts, Plan, Step, answer};
 use crate::reference;
+pub use poles::{poles, typical};
 
 /// What happens while a plan is carried out.
 #[derive(Clone, Debug)]
@@ -107,9 +111,11 @@ struct Run<'a> {
     wrote: RefCell<BTreeSet<usize>>,
     stop: &'a Stop,
     tell: &'a dyn Fn(Event),
+    origin: tokio::time::Instant,
 }
 
-/// Carries out the plan, at most `parallelism` steps at once, each as soon as what it needs is done.
+/// Carries out the plan, at most `parallelism` steps at once, each as soon as what it needs is done;
+/// those with the longest way after them first.
 pub async fn execute(
     aws: &Aws,
     plan: &Plan,
@@ -125,7 +131,9 @@ pub async fn execute(
         wrote: RefCell::default(),
         stop,
         tell,
+        origin: tokio::time::Instant::now(),
     };
+    let poles = poles(plan);
     let mut outcome = Outcome::default();
     let mut waiting: BTreeSet<usize> = plan.steps.iter().map(|step| step.id).collect();
     let mut running = FuturesUnordered::new();
@@ -133,8 +141,8 @@ pub async fn execute(
         run.skip_hopeless(&mut waiting, &mut outcome);
         while running.len() < parallelism && !stop.requested() {
             let ready =
-                waiting.iter().copied().find(|id| plan.steps[*id].needs.is_subset(&outcome.done));
-            let Some(id) = ready else { break };
+                waiting.iter().copied().filter(|id| plan.steps[*id].needs.is_subset(&outcome.done));
+            let Some(id) = ready.max_by_key(|id| (poles[*id], Reverse(*id))) else { break };
             waiting.remove(&id);
             running.push(run.step(&plan.steps[id]));
         }

@@ -349,6 +349,17 @@ async fn no_more_run_at_once_than_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_most_waits_for_comes_first() {
+    let mut lab = Lab::new();
+    lab.want("alone", json!({}));
+    lab.want("first", json!({})).want("second", json!({ "link": "first" }));
+    lab.want("third", json!({ "link": "second" }));
+    lab.run(lab.plan().await, 1, &Stop::default()).await.complete();
+    let order = ["create first", "create second", "create alone", "create third"];
+    assert_eq!(lab.toy.calls("create"), order);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_apply_takes_as_long_as_its_longest_chain() {
     let mut lab = Lab::new();
     lab.want("db", json!({})).want("seed", json!({ "link": "db" }));

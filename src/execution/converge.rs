@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::Instant;
 
+use super::patience::Patience;
+use super::poles::typical;
 use super::{Failure, Run};
 use crate::aws::retry::persist;
 use crate::aws::{Class, Error};
@@ -25,36 +26,10 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 const GLIMPSE_LIMIT: Duration = Duration::from_secs(15);
 /// Updates that may be tried before lagoa says that AWS doesn't keep a value.
 const UPDATES: usize = 4;
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Aws(error)
-    }
-}
-
-/// Reads further and further apart: about a tenth of the time already waited, so that a fast
-/// resource costs milliseconds and a slow one few calls.
-struct Patience {
-    start: Instant,
-}
-
-impl Patience {
-    fn new() -> Self {
-        Self { start: Instant::now() }
-    }
-
-    /// Waits a while, to a beat that all waiters share so that their reads fall together;
-    /// false once the limit has passed.
-    async fn pause(&self, limit: Duration) -> bool {
-        let waited = self.start.elapsed();
-        if waited > limit {
-            return false;
-        }
-        let pause = (waited / 8).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        tokio::time::sleep(pause).await;
-        true
     }
 }
 
@@ -77,7 +52,7 @@ impl Run<'_> {
             live = self.appear(step, &desired).await?;
         }
         let mut previous: Vec<Change> = Vec::new();
-        let mut patience = Patience::new();
+        let mut patience = self.patience(step);
         let mut updates = 0;
         let mut forced = self.is_ordered(step) && !made;
         loop {
@@ -98,7 +73,7 @@ impl Run<'_> {
             } else {
                 self.update(step, &wanted, &now, Turn { made, ordered: force }).await?;
                 updates += 1;
-                patience = Patience::new();
+                patience = self.patience(step);
                 previous = changes;
             }
             live = self.read(step, &desired).await?;
@@ -165,6 +140,10 @@ impl Run<'_> {
         Cx { aws: self.aws, name: &step.name, key: &step.key, rotate: false, status }
     }
 
+    fn patience(&self, step: &Step) -> Patience {
+        Patience::new(self.origin, typical(step))
+    }
+
     fn is_ours(&self, live: &Live) -> bool {
         live.owner.as_ref().is_some_and(|owner| owner.stack == self.plan.site.stack)
     }
@@ -213,7 +192,7 @@ impl Run<'_> {
         desired: &Value,
         limit: Duration,
     ) -> Result<Option<Live>, Error> {
-        let patience = Patience::new();
+        let patience = self.patience(step);
         loop {
             let live = self.read(step, desired).await?;
             if live.is_some() || !patience.pause(limit).await {
@@ -229,7 +208,7 @@ impl Run<'_> {
         desired: &Value,
         live: Option<Live>,
     ) -> Result<Live, Failure> {
-        let patience = Patience::new();
+        let patience = self.patience(step);
         let mut live = live;
         loop {
             match live {
@@ -305,7 +284,7 @@ impl Run<'_> {
         self.status(step, "deleting".to_owned());
         let status = |text| self.status(step, text);
         let cx = self.cx(step, &status);
-        let patience = Patience::new();
+        let patience = self.patience(step);
         let mut asked = false;
         loop {
             let leaving = matches!(&live.phase, Phase::Pending(why) if why == "deleting");

@@ -10,12 +10,14 @@ use super::style::{Ink, Style, harmless};
 use super::summary::Trouble;
 use super::terminal::Terminal;
 use super::value::clipped;
-use crate::execution::Event;
+use crate::execution::{Event, typical};
 use crate::plan::{Action, Plan, Step};
 use crate::reference::shown;
 
 /// How often a running step is mentioned where lines can't be redrawn.
 const MENTION: Duration = Duration::from_secs(10);
+/// What typically takes less needs no estimate.
+const LONG: Duration = Duration::from_secs(30);
 /// Characters of a status that are shown.
 const STATUS: usize = 100;
 
@@ -115,7 +117,7 @@ impl<'a> Progress<'a> {
         let mut mentions = Vec::new();
         for (id, running) in self.running.borrow_mut().iter_mut() {
             let Some(step) = self.plan.steps.get(*id) else { continue };
-            let elapsed = time(running.since.elapsed());
+            let elapsed = elapsed(running.since.elapsed(), typical(step));
             let status =
                 if running.status.is_empty() { doing(step) } else { running.status.as_str() };
             let status = clipped(&harmless(status), STATUS);
@@ -141,6 +143,14 @@ impl<'a> Progress<'a> {
             let _ = lines.clear();
         }
     }
+}
+
+/// How long it has taken, and how long it typically takes when that is worth knowing.
+fn elapsed(elapsed: Duration, typical: Duration) -> String {
+    if typical < LONG {
+        return time(elapsed);
+    }
+    format!("{} of about {}", time(elapsed), time(typical))
 }
 
 fn label(step: &Step) -> String {
@@ -182,6 +192,7 @@ pub fn time(duration: Duration) -> String {
     match seconds {
         0..10 => format!("{:.1} s", duration.as_secs_f64()),
         10..60 => format!("{seconds} s"),
+        _ if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         _ => format!("{} min {} s", seconds / 60, seconds % 60),
     }
 }
@@ -192,7 +203,9 @@ mod tests {
 
     #[test]
     fn times_read_well() {
-        for (millis, expected) in [(430, "0.4 s"), (12_300, "12 s"), (200_000, "3 min 20 s")] {
+        for (millis, expected) in
+            [(430, "0.4 s"), (12_300, "12 s"), (200_000, "3 min 20 s"), (360_000, "6 min")]
+        {
             assert_eq!(time(Duration::from_millis(millis)), expected);
         }
     }
