@@ -48,6 +48,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "settings.py",
     "tagging.py",
     "templates.py",
+    "validation.py",
     "warm_up.py",
 ];
 

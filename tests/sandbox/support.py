@@ -39,6 +39,7 @@ class Server:
             "LAGOA_SANDBOX_CACHE": str(self.home / "cache"),
             "LAGOA_SANDBOX_RDS_DELAY": str(RDS_DELAY),
             "LAGOA_SANDBOX_DATABASES": "off",
+            "LAGOA_SANDBOX_VALIDATE": "1",
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "lagoa_sandbox"], env=environment, cwd=self.home

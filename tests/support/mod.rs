@@ -83,6 +83,7 @@ impl Site {
             .current_dir(&self.folder)
             .env("LAGOA_SANDBOX_HOME", &self.home)
             .env("LAGOA_SANDBOX_RDS_DELAY", "0.2")
+            .env("LAGOA_SANDBOX_VALIDATE", "1")
             .env("LAGOA_TEST_PASSWORD", "correct-horse-battery")
             .env_remove("AWS_PROFILE")
             .stdin(Stdio::null());
@@ -196,6 +197,16 @@ impl Site {
         subnets.into_iter().map(|(_, id)| id).collect()
     }
 
+    /// Every request that lagoa sent was one that AWS's service models allow.
+    fn are_valid(&self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let seen = self.get("/_lagoa/validation");
+        println!("{} requests agree with AWS's service models", seen["checked"]);
+        assert_eq!(seen["invalid"], json!([]), "requests that AWS's service models don't allow");
+    }
+
     /// The endpoint of the sandbox.
     pub fn endpoint(&self) -> String {
         let status = self.run(&["sandbox", "status", "--json"]).success().json();
@@ -229,6 +240,7 @@ impl Drop for Site {
         if !self.keeper {
             return;
         }
+        self.are_valid();
         let _ = self.command(&["sandbox", "stop"]).output();
         let _ = std::fs::remove_dir_all(&self.home);
     }

@@ -16,6 +16,7 @@ from werkzeug.serving import make_server
 
 from . import databases, ec2, iam, missing, rds, rds_groups, s3, secrets_manager, tagging
 from .request_log import RequestLog, identify
+from .validation import Validation
 
 # Importing these corrected moto's classes; naming them here shows that it is on purpose.
 CORRECTIONS = (ec2, iam, missing, rds, rds_groups, s3, secrets_manager, tagging)
@@ -34,11 +35,13 @@ class Application(DomainDispatcherApplication):
     def __init__(self, home, on_stop):
         super().__init__(create_backend_app)
         self.log = RequestLog(home / "requests.jsonl")
+        self.validation = Validation()
         self._on_stop = on_stop
         self._own = {
             ("GET", "/_lagoa/health"): self._health,
             ("GET", "/_lagoa/requests"): self.log.summary,
             ("POST", "/_lagoa/requests/reset"): self._reset_log,
+            ("GET", "/_lagoa/validation"): self.validation.summary,
             ("POST", "/_lagoa/reset"): self._reset,
             ("POST", "/_lagoa/stop"): self._stop,
         }
@@ -49,6 +52,7 @@ class Application(DomainDispatcherApplication):
             return self._answer(environ["REQUEST_METHOD"], path, start_response)
         began = time.monotonic()
         service, operation = identify(environ, self._get_body(environ))
+        self.validation.look(environ, service, operation)
 
         def noting(status, headers, *rest):
             took = time.monotonic() - began
