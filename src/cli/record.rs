@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -30,6 +30,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub struct Recorder {
     home: Home,
     record: RefCell<Record>,
+    started: Instant,
+    began: RefCell<BTreeMap<usize, Duration>>,
     took: RefCell<BTreeMap<usize, Duration>>,
 }
 
@@ -42,6 +44,8 @@ impl Recorder {
             name: shown(&step.name),
             action: word(step.action),
             result: "planned".to_owned(),
+            needs: step.needs.iter().copied().collect(),
+            began: None,
             seconds: None,
             error: None,
         });
@@ -63,26 +67,41 @@ impl Recorder {
         };
         let home = Home::new(&session.aws);
         let record = RefCell::new(record);
-        let recorder = Self { home, record, took: RefCell::default() };
+        let mut recorder = Self {
+            home,
+            record,
+            started: Instant::now(),
+            began: RefCell::default(),
+            took: RefCell::default(),
+        };
         if !plan.steps.is_empty() {
             recorder.write(terminal).await;
+            recorder.started = Instant::now();
         }
         recorder
     }
 
-    /// Takes note of how long steps took.
+    /// Takes note of when steps began and how long they took.
     pub fn tell(&self, event: &Event) {
-        if let Event::Done(id, took) = event {
-            self.took.borrow_mut().insert(*id, *took);
+        match event {
+            Event::Started(id) => {
+                self.began.borrow_mut().insert(*id, self.started.elapsed());
+            }
+            Event::Done(id, took) => {
+                self.took.borrow_mut().insert(*id, *took);
+            }
+            _ => {}
         }
     }
 
     /// Writes how the run ended.
     pub async fn end(&self, summary: &Summary, lock_lost: bool, terminal: Terminal) {
-        let took = self.took.take();
+        let (began, took) = (self.began.take(), self.took.take());
+        let seconds = |time: &Duration| (time.as_secs_f64() * 1e3).round() / 1e3;
         let mut record = self.record.borrow().clone();
         for (id, (step, ended)) in record.steps.iter_mut().zip(&summary.steps).enumerate() {
-            step.seconds = took.get(&id).map(|took| (took.as_secs_f64() * 1e3).round() / 1e3);
+            step.began = began.get(&id).map(seconds);
+            step.seconds = took.get(&id).map(seconds);
             let (result, error) = match &ended.ending {
                 Ending::Done => ("done", None),
                 Ending::Failed(trouble) => ("failed", Some(trouble.words())),

@@ -74,6 +74,12 @@ pub struct RecordedStep {
     pub action: String,
     /// `planned` until the run has ended, then `done`, `failed` or `not_started`.
     pub result: String,
+    /// The steps that had to be done before, by their positions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<usize>,
+    /// When it began, in seconds after the run's first step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<f64>,
     /// How long it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
