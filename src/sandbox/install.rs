@@ -31,6 +31,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "databases.py",
     "ec2.py",
     "iam.py",
+    "latency.py",
     "mariadb.py",
     "missing.py",
     "patching.py",

@@ -35,6 +35,11 @@ impl Site {
         Self::with(test, &[("LAGOA_SANDBOX_RDS_DELAY", "0.05")])
     }
 
+    /// One where everything takes as long as on AWS, scaled.
+    pub fn scaled(test: &str, scale: f64) -> Self {
+        Self::with(test, &[("LAGOA_SANDBOX_LATENCY", &scale.to_string())])
+    }
+
     fn with(test: &str, settings: &[(&str, &str)]) -> Self {
         let base =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));

@@ -14,7 +14,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from . import databases, ec2, iam, missing, rds, rds_groups, s3, secrets_manager, tagging
+from . import databases, ec2, iam, latency, missing, rds, rds_groups, s3, secrets_manager, tagging
 from .request_log import RequestLog, identify
 from .validation import Validation
 
@@ -41,6 +41,7 @@ class Application(DomainDispatcherApplication):
             ("GET", "/_lagoa/health"): self._health,
             ("GET", "/_lagoa/requests"): self.log.summary,
             ("POST", "/_lagoa/requests/reset"): self._reset_log,
+            ("GET", "/_lagoa/latency"): latency.summary,
             ("GET", "/_lagoa/validation"): self.validation.summary,
             ("POST", "/_lagoa/reset"): self._reset,
             ("POST", "/_lagoa/stop"): self._stop,

@@ -9,6 +9,8 @@ home = Path(os.environ.get("LAGOA_SANDBOX_HOME", "."))
 cache = Path(os.environ.get("LAGOA_SANDBOX_CACHE", "."))
 # Seconds that an RDS instance spends creating, modifying and deleting, at least.
 rds_delay = float(os.environ.get("LAGOA_SANDBOX_RDS_DELAY", "1.5"))
+# What AWS's own durations are scaled by; 0 makes everything quick instead.
+latency = float(os.environ.get("LAGOA_SANDBOX_LATENCY", "0"))
 # Check lagoa's requests against AWS's service models.
 validate = os.environ.get("LAGOA_SANDBOX_VALIDATE") == "1"
 # "off" leaves RDS instances without a server behind them, for tests of many instances.
