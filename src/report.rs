@@ -12,5 +12,6 @@ pub mod progress;
 pub mod style;
 pub mod summary;
 pub mod terminal;
+pub mod timeline;
 pub mod value;
 pub mod view;

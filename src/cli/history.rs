@@ -13,6 +13,7 @@ use crate::aws::home::Home;
 use crate::report::history::{self as text, Record};
 use crate::report::json;
 use crate::report::terminal::Terminal;
+use crate::report::timeline;
 
 /// Show who did what to a stack, and how it ended
 ///
@@ -25,7 +26,8 @@ use crate::report::terminal::Terminal;
     after_help = "\
 Examples:
   lagoa history stacks/bootcamp.yaml
-  lagoa history show stacks/bootcamp.yaml 5f0c3ab12d07"
+  lagoa history show stacks/bootcamp.yaml 5f0c3ab12d07
+  lagoa history show stacks/bootcamp.yaml 5f0c3ab12d07 --timeline run.svg"
 )]
 pub struct History {
     /// The stack file
@@ -64,6 +66,9 @@ struct ShowRun {
     /// Print JSON on standard output
     #[arg(long)]
     json: bool,
+    /// Draw when each step ran and what it waited for into a file
+    #[arg(long, value_name = "SVG", value_hint = ValueHint::FilePath)]
+    timeline: Option<PathBuf>,
 }
 
 impl History {
@@ -103,6 +108,11 @@ impl History {
             Some(One::Show(show)) => {
                 let records = records(&history::read(&home, name, Some(&show.run), 2).await?);
                 let record = only(&records, &show.run, &session.file)?;
+                if let Some(path) = &show.timeline {
+                    std::fs::write(path, timeline::svg(record)).map_err(|error| {
+                        Failed::saying(format!("{} could not be written: {error}", path.display()))
+                    })?;
+                }
                 if show.json { json::text(record) } else { text::page(record, terminal.out) }
             }
         });
