@@ -171,6 +171,9 @@ fn enter(cli: &mut Cli, terminal: Terminal) -> Result<Exit, Failed> {
 }
 
 async fn dispatch(command: &Command, terminal: Terminal) -> Result<Exit, Failed> {
+    if matches!(command, Command::Apply(_) | Command::Destroy(_) | Command::Adopt(_)) {
+        interrupts::outlive_the_terminal()?;
+    }
     match command {
         Command::Plan(plan) => plan.run(terminal).await,
         Command::Apply(apply) => apply.run(terminal).await,

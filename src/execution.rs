@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::aws::{Aws, Error};
 use crate::live::Reader;
@@ -30,6 +31,8 @@ pub enum Event {
     Done(usize, Duration),
     /// A step failed.
     Failed(usize, Failure),
+    /// A step was under way when the run was stopped: this is what it would have waited for.
+    Unfinished(usize, String),
     /// A step wasn't begun because of this other step, or because the run was stopped.
     Skipped(usize, Option<usize>),
 }
@@ -43,6 +46,8 @@ pub enum Failure {
     Changed(String),
     /// AWS said no.
     Aws(Error),
+    /// The run was stopped while the step waited for this.
+    Stopped(String),
 }
 
 /// How it ended.
@@ -52,6 +57,8 @@ pub struct Outcome {
     pub done: BTreeSet<usize>,
     /// Steps that failed.
     pub failed: BTreeMap<usize, Failure>,
+    /// Steps that were begun and then left, and what they waited for.
+    pub unfinished: BTreeMap<usize, String>,
     /// Steps that were not begun.
     pub skipped: BTreeSet<usize>,
     /// The run was stopped from outside.
@@ -63,7 +70,7 @@ pub struct Outcome {
 impl Outcome {
     /// Whether everything that was planned is done.
     pub fn is_complete(&self) -> bool {
-        self.failed.is_empty() && self.skipped.is_empty()
+        self.failed.is_empty() && self.unfinished.is_empty() && self.skipped.is_empty()
     }
 
     /// An output's value, as far as it is known.
@@ -76,13 +83,16 @@ impl Outcome {
 #[derive(Default)]
 pub struct Stop {
     requested: Cell<bool>,
+    heard: Notify,
     forbidden: RefCell<Option<String>>,
 }
 
 impl Stop {
-    /// No new steps from now on; those that are running come to their end.
+    /// No new steps from now on. Those that are running go on as far as they can without waiting:
+    /// a database takes a quarter of an hour to come up, and a CI runner gives seconds.
     pub fn request(&self) {
         self.requested.set(true);
+        self.heard.notify_waiters();
     }
 
     /// Nothing may be written any more, for this reason: running steps stop before their next
@@ -99,6 +109,14 @@ impl Stop {
 
     fn requested(&self) -> bool {
         self.requested.get()
+    }
+
+    /// Waits until the run is to stop.
+    async fn wanted(&self) {
+        let heard = self.heard.notified();
+        if !self.requested() {
+            heard.await;
+        }
     }
 }
 
@@ -149,10 +167,11 @@ pub async fn execute(
         let Some((id, result)) = running.next().await else { break };
         match result {
             Ok(()) => _ = outcome.done.insert(id),
+            Err(Failure::Stopped(what)) => _ = outcome.unfinished.insert(id, what),
             Err(failure) => _ = outcome.failed.insert(id, failure),
         }
     }
-    outcome.stopped = stop.requested() && !waiting.is_empty();
+    outcome.stopped = stop.requested();
     for id in waiting {
         (tell)(Event::Skipped(id, None));
         outcome.skipped.insert(id);
@@ -193,6 +212,7 @@ impl Run<'_> {
                 self.wrote.borrow_mut().insert(step.id);
                 (self.tell)(Event::Done(step.id, start.elapsed()));
             }
+            Err(Failure::Stopped(what)) => (self.tell)(Event::Unfinished(step.id, what.clone())),
             Err(failure) => (self.tell)(Event::Failed(step.id, failure.clone())),
         }
         (step.id, result)

@@ -77,7 +77,7 @@ async fn read_kind(aws: &Aws, queries: Vec<&Query>) -> Result<Vec<(String, Live)
     let wanted =
         queries.iter().map(|q| Wanted { name: q.name.clone(), desired: Some(q.desired.clone()) });
     let wanted: Vec<_> = wanted.collect();
-    let found = persist(READ_PATIENCE, || kind.read(aws, wanted.clone()), &|_| ()).await;
+    let found = insist(|| kind.read(aws, wanted.clone())).await;
     let found = found.map_err(|error| ReadError { kind: kind.facts().name, error })?;
     let by_name: BTreeMap<String, Live> =
         found.into_iter().map(|live| (live.name.clone(), live)).collect();
@@ -103,15 +103,14 @@ async fn orphans_of(
 ) -> Result<Vec<Orphan>, ReadError> {
     let name = kind.facts().name;
     let failed = |error| ReadError { kind: name, error };
-    let candidates = persist(READ_PATIENCE, || kind.owned(aws), &|_| ()).await.map_err(failed)?;
+    let candidates = insist(|| kind.owned(aws)).await.map_err(failed)?;
     let unknown =
         candidates.into_iter().filter(|one| !known.contains(&(name.to_owned(), one.clone())));
     let wanted: Vec<_> = unknown.map(|name| Wanted { name, desired: None }).collect();
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let found =
-        persist(READ_PATIENCE, || kind.read(aws, wanted.clone()), &|_| ()).await.map_err(failed)?;
+    let found = insist(|| kind.read(aws, wanted.clone())).await.map_err(failed)?;
     let ours = found.into_iter().filter(|live| {
         live.owner.as_ref().is_some_and(|owner| owner.stack == aws.site.stack)
             && !known.contains(&(name.to_owned(), live.name.clone()))
@@ -203,8 +202,15 @@ impl<'a> Reader<'a> {
             self.aws.forget();
             kind.read(self.aws, wanted.clone())
         };
-        persist(READ_PATIENCE, read, &|_| ()).await
+        insist(read).await
     }
+}
+
+/// Reads until there is an answer, as long as the errors are worth it.
+async fn insist<T, F: Future<Output = Result<T, Error>>>(
+    read: impl FnMut() -> F,
+) -> Result<T, Error> {
+    persist(READ_PATIENCE, read, &|_| (), async || std::future::pending().await).await
 }
 
 fn named(found: &[Live], name: &str) -> Option<Live> {

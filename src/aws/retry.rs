@@ -20,11 +20,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Calls until it succeeds, until an error isn't worth another call, or until `limit` has passed
-/// (the class's own patience counts when it is shorter). `waiting` is told each reason.
+/// (the class's own patience counts when it is shorter). `waiting` is told each reason; as soon as
+/// `stopped` ends, no further call is worth it.
 pub async fn persist<T, F>(
     limit: Duration,
     mut call: impl FnMut() -> F,
     waiting: &dyn Fn(&Error),
+    stopped: impl AsyncFn(),
 ) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
@@ -41,7 +43,11 @@ where
             return Err(error);
         }
         waiting(&error);
-        tokio::time::sleep(pause).await;
+        tokio::select! {
+            biased;
+            () = stopped() => return Err(error),
+            () = tokio::time::sleep(pause) => {}
+        }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

@@ -71,7 +71,9 @@ impl Global {
             .with_env_filter(EnvFilter::new(filter))
             .with_span_events(FmtSpan::CLOSE)
             .with_writer(io::stderr)
-            .with_ansi(terminal.err.colour);
+            .with_ansi(terminal.err.colour)
+            // It would panic where it complains that nobody reads standard error any more.
+            .log_internal_errors(false);
         // A second subscriber in one process happens in tests only, and the first one serves.
         let _ = subscriber.try_init();
     }

@@ -65,6 +65,7 @@ pub async fn carry_out(
     hold.working.set(true);
     // An empty plan is carried out too: its outcome answers the outputs.
     let Some(outcome) = run.to_the_end().await? else {
+        hold.hurried.set(true);
         recorder.broken_off(terminal).await;
         return Ok(Exit::Interrupted);
     };
@@ -169,6 +170,9 @@ impl Run<'_> {
 }
 
 fn stopping(running: usize) -> String {
-    let calls = if running == 1 { "1 step" } else { &format!("{running} steps") };
-    format!("Stopping: finishing {calls} in flight; press Ctrl-C again to stop now")
+    let steps = if running == 1 { "1 step" } else { &format!("{running} steps") };
+    format!(
+        "Stopping: nothing new starts, calls of {steps} in flight finish; press Ctrl-C again to \
+         stop at once"
+    )
 }

@@ -19,8 +19,12 @@ use crate::report::terminal::Terminal;
 
 /// How often a lock that is waited for is looked at.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long giving the lock back may take; it expires anyway.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long giving the lock back may take, and writing the last record of a run; the lock expires
+/// anyway.
+pub const FAREWELL: Duration = Duration::from_secs(5);
+/// The same for who pressed Ctrl-C twice. GitHub kills a runner's processes 2.5 s after it has
+/// asked for the second time.
+pub const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// The stack's lock, held.
 pub struct Hold {
@@ -29,6 +33,8 @@ pub struct Hold {
     pub holder: Holder,
     /// A plan is being carried out, which minds interrupts and a lost lock by itself.
     pub working: Cell<bool>,
+    /// The person doesn't want to wait any longer.
+    pub hurried: Cell<bool>,
 }
 
 impl Hold {
@@ -47,11 +53,10 @@ pub async fn holding(
     work: impl AsyncFnOnce(&Hold) -> Result<Exit, Failed>,
 ) -> Result<Exit, Failed> {
     let mut interrupts = Interrupts::new().map_err(|error| Failed::saying(error.to_string()))?;
-    let taken = tokio::select! {
-        taken = take(session, command, wait, terminal) => taken?,
-        () = interrupts.next() => return Ok(Exit::Interrupted),
+    let hold = match take(session, command, wait, terminal, &mut interrupts).await? {
+        Ok(hold) => hold,
+        Err(exit) => return Ok(exit),
     };
-    let Some(hold) = taken else { return Ok(Exit::Held) };
     let ended = {
         let mut work = std::pin::pin!(work(&hold));
         loop {
@@ -67,12 +72,17 @@ pub async fn holding(
             }
         }
     };
-    match tokio::time::timeout(FAREWELL, hold.lock.release()).await {
+    let within = if hold.hurried.get() { AT_ONCE } else { FAREWELL };
+    give_back(hold.lock, within, terminal).await;
+    ended
+}
+
+async fn give_back(lock: Lock, within: Duration, terminal: Terminal) {
+    match tokio::time::timeout(within, lock.release()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => warn(&format!("the lock is not given back: {error}"), terminal),
         Err(_) => warn("the lock is not given back: no answer", terminal),
     }
-    ended
 }
 
 fn warn(message: &str, terminal: Terminal) {
@@ -80,23 +90,35 @@ fn warn(message: &str, terminal: Terminal) {
     terminal.err(&problems::sentence(&problem, terminal.err));
 }
 
-/// Takes the lock, after waiting for it if wanted; `None` when another run holds it.
+/// Takes the lock, after waiting for it if wanted; how the run ends when it can't be had, or when
+/// the person doesn't want it any more.
 async fn take(
     session: &Session,
     command: &str,
     wait: Option<Duration>,
     terminal: Terminal,
-) -> Result<Option<Hold>, Failed> {
+    interrupts: &mut Interrupts,
+) -> Result<Result<Hold, Exit>, Failed> {
     let holder = myself(command);
     let stack = session.stack.name.as_str();
     let start = Instant::now();
     let mut told = String::new();
     loop {
         let home = Home::new(&session.aws);
-        let held = match lock::take(home, stack, holder.clone(), LEASE).await? {
-            Taken::Ours(lock) => {
-                return Ok(Some(Hold { lock, holder, working: Cell::new(false) }));
+        // A call in flight may take the lock, which has to be given back then.
+        let taking = lock::take(home, stack, holder.clone(), LEASE);
+        let (taken, interrupted) = interrupts.after(taking).await;
+        let Some(taken) = taken else { return Ok(Err(Exit::Interrupted)) };
+        let held = match taken? {
+            Taken::Ours(lock) if interrupted => {
+                give_back(lock, FAREWELL, terminal).await;
+                return Ok(Err(Exit::Interrupted));
             }
+            Taken::Ours(lock) => {
+                let (working, hurried) = (Cell::new(false), Cell::new(false));
+                return Ok(Ok(Hold { lock, holder, working, hurried }));
+            }
+            Taken::Theirs(_) if interrupted => return Ok(Err(Exit::Interrupted)),
             Taken::Theirs(held) => held,
         };
         let left = wait.unwrap_or_default().saturating_sub(start.elapsed());
@@ -109,13 +131,16 @@ async fn take(
                 session.file
             ));
             terminal.err(&problems::sentence(&problem, terminal.err));
-            return Ok(None);
+            return Ok(Err(Exit::Held));
         }
         if told != held.holder.run {
             told.clone_from(&held.holder.run);
             terminal.err(&format!("Waiting: the stack {stack} is locked by {}\n", words(&held)));
         }
-        tokio::time::sleep(LOOK.min(left)).await;
+        tokio::select! {
+            () = tokio::time::sleep(LOOK.min(left)) => {}
+            () = interrupts.next() => return Ok(Err(Exit::Interrupted)),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::digest;
-use super::hold::Hold;
+use super::hold::{AT_ONCE, FAREWELL, Hold};
 use super::session::Session;
 use crate::aws::history;
 use crate::aws::home::Home;
@@ -22,9 +22,6 @@ use crate::report::json as machine;
 use crate::report::problems;
 use crate::report::summary::{Ending, Summary};
 use crate::report::terminal::Terminal;
-
-/// How long writing the last record of a run may take.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The record of the run that is going on.
 pub struct Recorder {
@@ -75,7 +72,7 @@ impl Recorder {
             took: RefCell::default(),
         };
         if !plan.steps.is_empty() {
-            recorder.write(terminal).await;
+            recorder.write(FAREWELL, terminal).await;
             recorder.started = Instant::now();
         }
         recorder
@@ -105,20 +102,22 @@ impl Recorder {
             let (result, error) = match &ended.ending {
                 Ending::Done => ("done", None),
                 Ending::Failed(trouble) => ("failed", Some(trouble.words())),
+                Ending::Unfinished(why) => ("unfinished", Some(why.clone())),
                 Ending::NotStarted(_) => ("not_started", None),
             };
             (step.result, step.error) = (result.to_owned(), error);
         }
         let outcome = match (lock_lost, summary.interrupted, summary.is_complete()) {
             (true, ..) => RunOutcome::LockLost,
-            (_, true, _) => RunOutcome::Interrupted,
+            // Whoever asked it to stop came too late.
             (.., true) => RunOutcome::Done,
+            (_, true, _) => RunOutcome::Interrupted,
             (.., false) => RunOutcome::Failed,
         };
-        self.close(record, outcome, terminal).await;
+        self.close(record, outcome, FAREWELL, terminal).await;
     }
 
-    /// Writes that somebody didn't want to wait for the calls in flight.
+    /// Writes that somebody didn't want to wait for the calls in flight, nor for this.
     pub async fn broken_off(&self, terminal: Terminal) {
         let mut record = self.record.borrow().clone();
         for (id, step) in record.steps.iter_mut().enumerate() {
@@ -126,22 +125,28 @@ impl Recorder {
                 step.result = "done".to_owned();
             }
         }
-        self.close(record, RunOutcome::Interrupted, terminal).await;
+        self.close(record, RunOutcome::Interrupted, AT_ONCE, terminal).await;
     }
 
-    async fn close(&self, mut record: Record, outcome: RunOutcome, terminal: Terminal) {
+    async fn close(
+        &self,
+        mut record: Record,
+        outcome: RunOutcome,
+        within: Duration,
+        terminal: Terminal,
+    ) {
         record.outcome = outcome;
         record.ended = Some(Timestamp::now());
         self.record.replace(record);
-        self.write(terminal).await;
+        self.write(within, terminal).await;
     }
 
-    async fn write(&self, terminal: Terminal) {
+    async fn write(&self, within: Duration, terminal: Terminal) {
         let record = self.record.borrow().clone();
         let text = machine::text(&record);
         let since = (record.since, record.run.as_str());
         let write = history::write(&self.home, &record.stack, since, text.as_bytes());
-        let written = tokio::time::timeout(FAREWELL, write).await;
+        let written = tokio::time::timeout(within, write).await;
         let trouble = match written {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::patience::Patience;
 use super::poles::typical;
 use super::{Failure, Run};
-use crate::aws::retry::persist;
+use crate::aws::retry::{patience, persist};
 use crate::aws::{Class, Error};
 use crate::diff::{Change, diff};
 use crate::kind::{Cx, Live, Phase, Wanted};
@@ -66,7 +66,7 @@ impl Run<'_> {
                 return Ok(());
             }
             let waits = changes == previous && !force;
-            if waits && patience.pause(SETTLE_LIMIT).await {
+            if waits && self.pause(&patience, SETTLE_LIMIT, "AWS to show the change").await? {
                 self.status(step, "waiting for AWS to show the change".to_owned());
             } else if updates == UPDATES || (waits && updates > 1) {
                 return Err(unsettled(&changes).into());
@@ -161,7 +161,7 @@ impl Run<'_> {
         let cx = self.cx(step, &status);
         match self.call(step, false, || step.kind.create(desired, &cx)).await {
             Ok(()) => Ok(true),
-            Err(error) if error.class == Class::Already => {
+            Err(Failure::Aws(error)) if error.class == Class::Already => {
                 match self.seen_within(step, desired, GLIMPSE_LIMIT).await? {
                     Some(live) if self.is_ours(&live) => Ok(true),
                     Some(_) => Err(changed(format!("{} exists now, and isn't lagoa's", step.name))),
@@ -171,7 +171,7 @@ impl Run<'_> {
                     }
                 }
             }
-            Err(error) => Err(error.into()),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -191,11 +191,11 @@ impl Run<'_> {
         step: &Step,
         desired: &Value,
         limit: Duration,
-    ) -> Result<Option<Live>, Error> {
+    ) -> Result<Option<Live>, Failure> {
         let patience = self.patience(step);
         loop {
             let live = self.read(step, desired).await?;
-            if live.is_some() || !patience.pause(limit).await {
+            if live.is_some() || !self.pause(&patience, limit, "AWS to show it").await? {
                 return Ok(live);
             }
         }
@@ -211,6 +211,7 @@ impl Run<'_> {
         let patience = self.patience(step);
         let mut live = live;
         loop {
+            let mut why = "it to become ready".to_owned();
             match live {
                 None => return Err(changed(format!("{} is gone", step.name))),
                 Some(live) if live.phase == Phase::Ready => return Ok(live),
@@ -219,10 +220,13 @@ impl Run<'_> {
                         Error::new(Class::Terminal, format!("AWS reports it as {why}")).into()
                     );
                 }
-                Some(Live { phase: Phase::Pending(why), .. }) => self.status(step, why),
+                Some(Live { phase: Phase::Pending(phase), .. }) => {
+                    why = format!("AWS, which reports it as {phase}");
+                    self.status(step, phase);
+                }
                 Some(_) => {}
             }
-            if !patience.pause(READY_LIMIT).await {
+            if !self.pause(&patience, READY_LIMIT, &why).await? {
                 return Err(
                     Error::new(Class::Terminal, "it didn't become ready in 90 minutes").into()
                 );
@@ -237,7 +241,7 @@ impl Run<'_> {
         desired: &Value,
         live: &Live,
         turn: Turn,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         self.status(step, if turn.made { "setting up" } else { "updating" }.to_owned());
         let status = |text| self.status(step, text);
         let rotate = turn.ordered && self.aws.orders.rotate.contains(&step.key);
@@ -252,7 +256,7 @@ impl Run<'_> {
         step: &Step,
         made: bool,
         mut verb: impl FnMut() -> F,
-    ) -> Result<(), Error>
+    ) -> Result<(), Failure>
     where
         F: Future<Output = Result<(), Error>>,
     {
@@ -273,7 +277,29 @@ impl Run<'_> {
                 })
             }
         };
-        persist(READY_LIMIT, classed, &|error| self.status(step, error.to_string())).await
+        let waiting = |error: &Error| self.status(step, error.to_string());
+        let stopped = async || self.stop.wanted().await;
+        persist(READY_LIMIT, classed, &waiting, stopped).await.map_err(|error| {
+            match self.stop.requested() && patience(error.class).is_some() {
+                true => Failure::Stopped(format!("another try after this answer: {error}")),
+                false => error.into(),
+            }
+        })
+    }
+
+    /// Waits before AWS is asked again; false once the limit has passed. Whoever stops the run
+    /// doesn't wait any longer.
+    async fn pause(
+        &self,
+        patience: &Patience,
+        limit: Duration,
+        what: &str,
+    ) -> Result<bool, Failure> {
+        tokio::select! {
+            biased;
+            () = self.stop.wanted() => Err(Failure::Stopped(what.to_owned())),
+            more = patience.pause(limit) => Ok(more),
+        }
     }
 
     pub(super) async fn delete(&self, step: &Step) -> Result<(), Failure> {
@@ -300,7 +326,7 @@ impl Run<'_> {
             if let Phase::Pending(why) = &live.phase {
                 self.status(step, why.clone());
             }
-            if !patience.pause(READY_LIMIT).await {
+            if !self.pause(&patience, READY_LIMIT, "it to be gone").await? {
                 return Err(Error::new(Class::Terminal, "it didn't go in 90 minutes").into());
             }
         }
@@ -309,15 +335,18 @@ impl Run<'_> {
 
 /// Whoever uses what is replaced, and could take the new one in its stead, is updated after the
 /// replacement; a service that refuses to delete what is used leaves no order that works.
-fn still_used(step: &Step, error: Error) -> Error {
-    if error.class != Class::Dependency || step.replaces.is_empty() {
-        return error;
+fn still_used(step: &Step, failure: Failure) -> Failure {
+    match failure {
+        Failure::Aws(error) if error.class == Class::Dependency && !step.replaces.is_empty() => {
+            let hint = format!(
+                "give {} another key: then the new one is made first, what uses it goes over to \
+                 it, and the old one goes last",
+                step.key
+            );
+            error.hint(hint).into()
+        }
+        other => other,
     }
-    error.hint(format!(
-        "give {} another key: then the new one is made first, what uses it goes over to it, and \
-         the old one goes last",
-        step.key
-    ))
 }
 
 /// A difference that wasn't there when the plan was made. Neither one that has gone by itself

@@ -72,7 +72,7 @@ pub struct RecordedStep {
     pub name: String,
     /// What was to be done.
     pub action: String,
-    /// `planned` until the run has ended, then `done`, `failed` or `not_started`.
+    /// `planned` until the run has ended, then `done`, `failed`, `unfinished` or `not_started`.
     pub result: String,
     /// The steps that had to be done before, by their positions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

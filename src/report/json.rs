@@ -28,6 +28,10 @@ pub fn applied(view: &View, summary: &Summary) -> String {
                 out["result"] = "failed".into();
                 out["error"] = json!(trouble);
             }
+            Ending::Unfinished(why) => {
+                out["result"] = "unfinished".into();
+                out["why"] = why.clone().into();
+            }
             Ending::NotStarted(because) => {
                 out["result"] = "not_started".into();
                 out["because"] = json!(because);

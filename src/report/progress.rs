@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::style::{Ink, Style, harmless};
-use super::summary::Trouble;
+use super::summary::{Trouble, left};
 use super::terminal::Terminal;
 use super::value::clipped;
 use crate::execution::{Event, typical};
@@ -68,6 +68,10 @@ impl<'a> Progress<'a> {
                     format!("{} {}: {words}", style.paint(Ink::Bad, "✗"), label(step))
                 });
             }
+            Event::Unfinished(id, what) => self.ended(id, |step, style| {
+                let words = clipped(&harmless(&left(&what)), STATUS);
+                format!("{} {}: {words}", style.paint(Ink::Warn, "~"), label(step))
+            }),
             // The summary tells it with its cause.
             Event::Skipped(..) => {}
         }

@@ -46,6 +46,8 @@ pub enum Ending {
     Done,
     /// Badly.
     Failed(Trouble),
+    /// It was under way when the run was stopped, and would have waited for this.
+    Unfinished(String),
     /// It was not begun: because of these, or because the run was stopped when there are none.
     NotStarted(Vec<String>),
 }
@@ -89,6 +91,7 @@ impl Trouble {
                 request_id: error.request_id.clone(),
                 help: error.hint.as_deref().map(shown).or_else(|| permission(&error.code)),
             },
+            Failure::Stopped(what) => Self { message: left(what), ..Self::default() },
         }
     }
 
@@ -100,6 +103,11 @@ impl Trouble {
             (code, message) => format!("{code}: {message}"),
         }
     }
+}
+
+/// What a step that was left would have waited for.
+pub fn left(what: &str) -> String {
+    format!("stopped while waiting for {}", shown(what))
 }
 
 /// What a refusal means when AWS says no more.
@@ -152,6 +160,9 @@ fn ending(step: &Step, plan: &Plan, outcome: &Outcome, file: &str) -> Ending {
     if outcome.done.contains(&step.id) {
         return Ending::Done;
     }
+    if let Some(what) = outcome.unfinished.get(&step.id) {
+        return Ending::Unfinished(left(what));
+    }
     let mut causes: Vec<String> = Vec::new();
     let mut next: Vec<usize> = step.needs.iter().copied().collect();
     let mut seen = std::collections::BTreeSet::new();
@@ -178,6 +189,7 @@ pub fn render(summary: &Summary, elapsed: &str, style: Style) -> String {
             text.push_str(&failure(step, trouble, style));
         }
     }
+    text.push_str(&unfinished(summary, style));
     text.push_str(&not_started(summary, style));
     text.push_str(&count(summary, elapsed, style));
     if summary.is_complete() || !summary.outputs.is_empty() {
@@ -213,6 +225,20 @@ fn failure(step: &Ended, trouble: &Trouble, style: Style) -> String {
     text
 }
 
+fn unfinished(summary: &Summary, style: Style) -> String {
+    let rows = summary.steps.iter().filter_map(|step| match &step.ending {
+        Ending::Unfinished(why) => {
+            Some(vec![step.kind.to_owned(), step.key.clone(), harmless(why)])
+        }
+        _ => None,
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!("{}\n{}\n", style.paint(Ink::Warn, "Begun, not finished:"), columns(&rows, "  "))
+}
+
 fn not_started(summary: &Summary, style: Style) -> String {
     let rows: Vec<Vec<String>> = summary
         .steps
@@ -240,21 +266,25 @@ fn count(summary: &Summary, elapsed: &str, style: Style) -> String {
         |wanted: fn(&Ending) -> bool| summary.steps.iter().filter(|s| wanted(&s.ending)).count();
     let done = of(|ending| matches!(ending, Ending::Done));
     let failed = of(|ending| matches!(ending, Ending::Failed(_)));
+    let begun = of(|ending| matches!(ending, Ending::Unfinished(_)));
     let waiting = of(|ending| matches!(ending, Ending::NotStarted(_)));
-    let all = failed + waiting == 0;
+    let all = failed + begun + waiting == 0;
     let mut parts = vec![format!("{}{}", counted(done, "step"), if all { "" } else { " done" })];
     if failed > 0 {
         parts.push(style.paint(Ink::Bad, &format!("{failed} failed")));
     }
+    if begun > 0 {
+        parts.push(style.paint(Ink::Warn, &format!("{begun} not finished")));
+    }
     if waiting > 0 {
         parts.push(style.paint(Ink::Warn, &format!("{waiting} not started")));
     }
-    let word = match (summary.interrupted, failed + waiting) {
+    let word = match (summary.interrupted, all) {
         (true, _) => style.paint(Ink::Warn, "Stopped:"),
-        (false, 0) => style.paint(Ink::Good, "Done:"),
-        (false, _) => style.paint(Ink::Bad, "Not finished:"),
+        (false, true) => style.paint(Ink::Good, "Done:"),
+        (false, false) => style.paint(Ink::Bad, "Not finished:"),
     };
-    let again = if failed + waiting > 0 { " The next run goes on from here." } else { "" };
+    let again = if !all { " The next run goes on from here." } else { "" };
     format!("{word} {} in {elapsed}.{again}\n", parts.join(", "))
 }
 

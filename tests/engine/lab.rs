@@ -156,6 +156,7 @@ impl Lab {
                 Event::Started(id) => format!("started {}", name(id)),
                 Event::Done(id, _) => format!("done {}", name(id)),
                 Event::Failed(id, _) => format!("failed {}", name(id)),
+                Event::Unfinished(id, _) => format!("unfinished {}", name(id)),
                 Event::Skipped(id, Some(why)) => format!("skipped {}: {}", name(id), name(why)),
                 Event::Skipped(id, None) => format!("skipped {}", name(id)),
                 Event::Status(..) => return,
@@ -213,6 +214,7 @@ impl Ran {
             Failure::Blocked => format!("{key}: blocked"),
             Failure::Changed(what) => format!("{key}: changed: {what}"),
             Failure::Aws(error) => format!("{key}: {error}"),
+            Failure::Stopped(what) => format!("{key}: stopped while waiting for {what}"),
         }
     }
 
