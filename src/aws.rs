@@ -13,6 +13,7 @@ pub mod marks;
 pub mod memo;
 pub mod policies;
 pub mod rds_tags;
+pub mod retired;
 pub mod retry;
 pub mod vault;
 
