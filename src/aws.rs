@@ -2,8 +2,10 @@
 //! Knows no kind.
 
 pub mod account;
+pub mod dms;
 pub mod ec2;
 pub mod error;
+pub mod fixed_role;
 pub mod history;
 pub mod home;
 pub mod iam;
