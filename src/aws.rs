@@ -2,8 +2,10 @@
 //! Knows no kind.
 
 pub mod account;
+pub mod dms;
 pub mod ec2;
 pub mod error;
+pub mod fixed_role;
 pub mod history;
 pub mod home;
 pub mod iam;
@@ -14,6 +16,7 @@ pub mod memo;
 pub mod pacing;
 pub mod policies;
 pub mod rds_tags;
+pub mod retired;
 pub mod retry;
 pub mod vault;
 mod wire;

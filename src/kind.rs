@@ -160,6 +160,9 @@ pub struct Cx<'a> {
     pub key: &'a str,
     /// Write-only values are sent again (`--rotate KEY`); said to one update only.
     pub rotate: bool,
+    /// How many updates of this resource this run has made before: a change that takes several
+    /// steps tells by it what it has brought about itself from what it has found.
+    pub turn: usize,
     /// Shows the service's own status words while the verb works.
     pub status: &'a dyn Fn(String),
 }

@@ -15,6 +15,11 @@ macro_rules! kinds {
 }
 
 kinds! {
+    dms_certificate::DmsCertificate,
+    dms_endpoint::DmsEndpoint,
+    dms_replication_instance::DmsReplicationInstance,
+    dms_replication_task::DmsReplicationTask,
+    dms_subnet_group::DmsSubnetGroup,
     ec2_key_pair::Ec2KeyPair,
     ec2_security_group::Ec2SecurityGroup,
     iam_group::IamGroup,

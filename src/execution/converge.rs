@@ -39,6 +39,8 @@ struct Turn {
     made: bool,
     /// It does what was ordered on the command line.
     ordered: bool,
+    /// Updates that went before it.
+    number: usize,
 }
 
 impl Run<'_> {
@@ -56,7 +58,7 @@ impl Run<'_> {
         let mut updates = 0;
         let mut forced = self.is_ordered(step) && !made;
         loop {
-            let now = self.ready(step, &desired, live).await?;
+            let (now, worked) = self.ready(step, &desired, live).await?;
             let wanted = self.settled(step, &desired, &now);
             let changes = diff(step.kind.schema(), &wanted, &now.fields, &step.ignore);
             let force = std::mem::take(&mut forced);
@@ -65,13 +67,15 @@ impl Run<'_> {
                 self.facts.borrow_mut().insert(step.key.clone(), facts);
                 return Ok(());
             }
-            let waits = changes == previous && !force;
+            // Once the service has worked on it and come to rest, what still differs isn't late.
+            let waits = changes == previous && !force && !worked;
             if waits && self.pause(&patience, SETTLE_LIMIT, "AWS to show the change").await? {
                 self.status(step, "waiting for AWS to show the change".to_owned());
             } else if updates == UPDATES || (waits && updates > 1) {
                 return Err(unsettled(&changes).into());
             } else {
-                self.update(step, &wanted, &now, Turn { made, ordered: force }).await?;
+                self.update(step, &wanted, &now, Turn { made, ordered: force, number: updates })
+                    .await?;
                 updates += 1;
                 patience = self.patience(step);
                 previous = changes;
@@ -137,7 +141,7 @@ impl Run<'_> {
     }
 
     fn cx<'a>(&'a self, step: &'a Step, status: &'a dyn Fn(String)) -> Cx<'a> {
-        Cx { aws: self.aws, name: &step.name, key: &step.key, rotate: false, status }
+        Cx { aws: self.aws, name: &step.name, key: &step.key, rotate: false, turn: 0, status }
     }
 
     fn patience(&self, step: &Step) -> Patience {
@@ -201,20 +205,21 @@ impl Run<'_> {
         }
     }
 
-    /// Reads until the resource is usable.
+    /// Reads until the resource is usable. Says whether it wasn't at first.
     async fn ready(
         &self,
         step: &Step,
         desired: &Value,
         live: Option<Live>,
-    ) -> Result<Live, Failure> {
+    ) -> Result<(Live, bool), Failure> {
         let patience = self.patience(step);
         let mut live = live;
+        let mut worked = false;
         loop {
             let mut why = "it to become ready".to_owned();
             match live {
                 None => return Err(changed(format!("{} is gone", step.name))),
-                Some(live) if live.phase == Phase::Ready => return Ok(live),
+                Some(live) if live.phase == Phase::Ready => return Ok((live, worked)),
                 Some(Live { phase: Phase::Failed(why), .. }) => {
                     return Err(
                         Error::new(Class::Terminal, format!("AWS reports it as {why}")).into()
@@ -226,6 +231,7 @@ impl Run<'_> {
                 }
                 Some(_) => {}
             }
+            worked = true;
             if !self.pause(&patience, READY_LIMIT, &why).await? {
                 return Err(
                     Error::new(Class::Terminal, "it didn't become ready in 90 minutes").into()
@@ -245,7 +251,7 @@ impl Run<'_> {
         self.status(step, if turn.made { "setting up" } else { "updating" }.to_owned());
         let status = |text| self.status(step, text);
         let rotate = turn.ordered && self.aws.orders.rotate.contains(&step.key);
-        let cx = Cx { rotate, ..self.cx(step, &status) };
+        let cx = Cx { rotate, turn: turn.number, ..self.cx(step, &status) };
         self.call(step, turn.made, || step.kind.update(desired, &live.fields, &cx)).await
     }
 
