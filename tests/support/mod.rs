@@ -16,12 +16,28 @@ use serde_json::{Map, Value, json};
 /// What the made-up ids of subnets in examples begin with.
 const MADE_UP_SUBNET: &str = "subnet-0a1b2c3d4e5f6000";
 
+/// Where lagoa keeps its locks in the sandbox.
+const HOME_BUCKET: &str = "lagoa-123456789012-us-east-1";
+
+/// The sandbox checks who signs, not the signature.
+const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, \
+    SignedHeaders=host, Signature=0";
+
 /// A folder with stack files, and a sandbox that belongs to it alone.
 pub struct Site {
     pub folder: PathBuf,
     home: PathBuf,
-    /// Stops the sandbox when it goes.
-    keeper: bool,
+    keeps: Keeps,
+}
+
+/// What goes with a site.
+#[derive(PartialEq)]
+enum Keeps {
+    /// Its sandbox, started for it.
+    Sandbox,
+    /// Its copy of another site's sandbox.
+    Copy,
+    Nothing,
 }
 
 impl Site {
@@ -35,13 +51,18 @@ impl Site {
         Self::with(test, &[("LAGOA_SANDBOX_RDS_DELAY", "0.05")])
     }
 
+    /// A quick one whose databases have no server behind them.
+    pub fn serverless(test: &str) -> Self {
+        Self::with(test, &[("LAGOA_SANDBOX_RDS_DELAY", "0.05"), ("LAGOA_SANDBOX_DATABASES", "off")])
+    }
+
     fn with(test: &str, settings: &[(&str, &str)]) -> Self {
         let base =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
         // Databases run as another user, so their home must be reachable for anyone.
         let home = std::env::temp_dir().join(format!("lagoa-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&base).expect("make the test's folder");
-        let site = Self { folder: base, home, keeper: true };
+        let site = Self { folder: base, home, keeps: Keeps::Sandbox };
         let mut start = site.command(&["sandbox", "start"]);
         let output = start.envs(settings.iter().copied()).output().expect("run lagoa");
         Ran { arguments: "sandbox start".to_owned(), output }.success();
@@ -53,7 +74,44 @@ impl Site {
         let folder =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("make a folder");
-        Self { folder, home: self.home.clone(), keeper: false }
+        Self { folder, home: self.home.clone(), keeps: Keeps::Nothing }
+    }
+
+    /// A world of its own that begins where this site's sandbox stands now, with the same files.
+    pub fn copy(&self) -> Self {
+        let copy = serde_json::from_str::<Value>(&self.http("POST", "/_lagoa/fork"));
+        let copy = copy.expect("the sandbox tells where its copy is");
+        let home = copy["home"].as_str().expect("a copy has a home");
+        Self { folder: self.folder.clone(), home: home.into(), keeps: Keeps::Copy }
+    }
+
+    /// The same world with files of its own.
+    pub fn folder(mut self, name: &str) -> Self {
+        self.folder = self.folder.join(name);
+        std::fs::create_dir_all(&self.folder).expect("make a folder");
+        self
+    }
+
+    /// A command line whose calls go through a proxy.
+    pub fn through(&self, proxy: &str, arguments: &[&str]) -> Command {
+        let home = self.home.join(proxy.rsplit(':').next().unwrap_or_default());
+        std::fs::create_dir_all(&home).expect("make a folder");
+        let mut sandbox = self.announced();
+        sandbox["endpoint"] = proxy.into();
+        std::fs::write(home.join("sandbox.json"), sandbox.to_string()).expect("write a file");
+        let mut command = self.command(arguments);
+        command.arg("--sandbox").env("LAGOA_SANDBOX_HOME", home);
+        command
+    }
+
+    /// Counts of everything in the sandbox, whatever the service, and of all rows.
+    pub fn census(&self) -> Value {
+        self.get("/_lagoa/census")
+    }
+
+    /// Takes a stack's lock away, as `lagoa unlock` does, but without asking.
+    pub fn unlock(&self, stack: &str) {
+        self.http("DELETE", &format!("/{HOME_BUCKET}/locks/{stack}.json"));
     }
 
     /// Writes a file below the folder.
@@ -148,8 +206,9 @@ impl Site {
         let endpoint = self.endpoint();
         let address = endpoint.strip_prefix("http://").expect("the sandbox speaks plain HTTP");
         let mut stream = TcpStream::connect(address).expect("connect to the sandbox");
-        let request =
-            format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: {SIGNED}\r\nContent-Length: 0\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).expect("ask the sandbox");
         let mut reply = String::new();
         stream.read_to_string(&mut reply).expect("read the sandbox's answer");
@@ -193,8 +252,13 @@ impl Site {
 
     /// The endpoint of the sandbox.
     pub fn endpoint(&self) -> String {
-        let status = self.run(&["sandbox", "status", "--json"]).success().json();
-        status["endpoint"].as_str().expect("status tells the endpoint").to_owned()
+        let announced = self.announced();
+        announced["endpoint"].as_str().expect("the sandbox tells its endpoint").to_owned()
+    }
+
+    fn announced(&self) -> Value {
+        let text = std::fs::read_to_string(self.home.join("sandbox.json"));
+        serde_json::from_str(&text.expect("the sandbox runs")).expect("JSON")
     }
 }
 
@@ -221,11 +285,15 @@ fn wait(pid: u32) -> (i32, libc::rusage) {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        if !self.keeper {
-            return;
+        match self.keeps {
+            Keeps::Sandbox => {
+                let _ = self.command(&["sandbox", "stop"]).output();
+                let _ = std::fs::remove_dir_all(&self.home);
+            }
+            // It cleans up after itself.
+            Keeps::Copy => _ = self.http("POST", "/_lagoa/stop"),
+            Keeps::Nothing => {}
         }
-        let _ = self.command(&["sandbox", "stop"]).output();
-        let _ = std::fs::remove_dir_all(&self.home);
     }
 }
 

@@ -14,6 +14,18 @@ pub struct Call {
     pub number: usize,
     /// `s3`, `iam`, `rds`, …, from the signature.
     pub service: String,
+    /// `CreateUser`; for services that speak REST the method and path, `GET /bucket?tagging`.
+    pub operation: String,
+    /// What it asks for, without what differs between two calls for the same.
+    pub asks: String,
+}
+
+impl Call {
+    /// Whether it changes nothing.
+    pub fn reads(&self) -> bool {
+        let reads = ["GET ", "HEAD ", "Get", "List", "Describe", "Head", "Search", "BatchGet"];
+        reads.iter().any(|verb| self.operation.starts_with(verb))
+    }
 }
 
 /// What becomes of a call.
@@ -40,6 +52,7 @@ pub type Judge = Box<dyn FnMut(&Call) -> Deed + Send>;
 pub struct Proxy {
     pub endpoint: String,
     calls: Arc<AtomicUsize>,
+    serving: Arc<AtomicUsize>,
     ended: Arc<AtomicBool>,
 }
 
@@ -50,9 +63,11 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         let calls = Arc::new(AtomicUsize::new(0));
+        let serving = Arc::new(AtomicUsize::new(0));
         let ended = Arc::new(AtomicBool::new(false));
         let judge = Arc::new(Mutex::new(judge));
         let (counter, end) = (Arc::clone(&calls), Arc::clone(&ended));
+        let serves = Arc::clone(&serving);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 if end.load(Ordering::SeqCst) {
@@ -60,10 +75,22 @@ impl Proxy {
                 }
                 let (target, judge, counter) =
                     (target.clone(), Arc::clone(&judge), Arc::clone(&counter));
-                std::thread::spawn(move || serve(client, &target, &judge, &counter));
+                let serves = Arc::clone(&serves);
+                serves.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || {
+                    serve(client, &target, &judge, &counter);
+                    serves.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
-        Self { endpoint, calls, ended }
+        Self { endpoint, calls, serving, ended }
+    }
+
+    /// Waits until every call that came has been served or dropped.
+    pub fn rest(&self) {
+        while self.serving.load(Ordering::SeqCst) > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// How many calls came so far.
@@ -88,8 +115,13 @@ fn serve(
     calls: &AtomicUsize,
 ) -> Option<()> {
     let request = read_message(&mut client)?;
+    if line(&request).contains(" /_lagoa/") {
+        let answer = forward(target, &request)?;
+        return client.write_all(&answer).ok();
+    }
     let number = calls.fetch_add(1, Ordering::SeqCst);
-    let call = Call { number, service: service(&request) };
+    let operation = operation(&request);
+    let call = Call { number, service: service(&request), asks: asks(&request), operation };
     let deed = (judge.lock().ok()?)(&call);
     let answer = match deed {
         Deed::Drop => return None,
@@ -154,4 +186,30 @@ fn service(request: &[u8]) -> String {
     let signed = header(request, "authorization").unwrap_or_default();
     let scope = signed.split("Credential=").nth(1).unwrap_or_default();
     scope.split('/').nth(3).unwrap_or_default().to_owned()
+}
+
+fn line(request: &[u8]) -> String {
+    let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    String::from_utf8_lossy(line).into_owned()
+}
+
+fn body(request: &[u8]) -> &[u8] {
+    let head = request.windows(4).position(|four| four == b"\r\n\r\n");
+    head.map_or(&[], |head| &request[head + 4..])
+}
+
+fn operation(request: &[u8]) -> String {
+    if let Some(target) = header(request, "x-amz-target") {
+        return target.rsplit('.').next().unwrap_or_default().to_owned();
+    }
+    let body = String::from_utf8_lossy(body(request));
+    if let Some(action) = body.split('&').find_map(|pair| pair.strip_prefix("Action=")) {
+        return action.to_owned();
+    }
+    line(request).trim_end_matches(" HTTP/1.1").to_owned()
+}
+
+fn asks(request: &[u8]) -> String {
+    let target = header(request, "x-amz-target").unwrap_or_default();
+    format!("{} {target} {}", line(request), String::from_utf8_lossy(body(request)))
 }
