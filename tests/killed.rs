@@ -18,7 +18,7 @@ mod everything;
 mod proxy;
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -134,10 +134,10 @@ impl Row<'_> {
         succeeded(&world.stack_command(self.next, &["--yes"]))?;
         if self.next == "apply" {
             settled(world)?;
-            same(&self.ground.full, &world.census())
+            support::same(&self.ground.full, &world.census())
         } else {
             nothing_left(world)?;
-            same(&self.ground.bare, &world.census())
+            support::same(&self.ground.bare, &world.census())
         }
     }
 }
@@ -205,29 +205,6 @@ fn nothing_left(world: &Site) -> Result<(), String> {
     succeeded(&again)?;
     let left = actions(&again.json()["plan"]);
     if left.is_empty() { Ok(()) } else { Err(format!("left: {left:?}")) }
-}
-
-/// Nothing doubled, nothing lost, nothing orphaned: all counts are those of an undisturbed run.
-fn same(expected: &Value, found: &Value) -> Result<(), String> {
-    let counts = |census: &Value| -> BTreeMap<String, String> {
-        let parts = census.as_object().into_iter().flatten();
-        let lines = parts.flat_map(|(part, all)| {
-            let all = all.as_object().into_iter().flatten();
-            all.map(move |(path, count)| (format!("{part} {path}"), count.to_string()))
-        });
-        lines.collect()
-    };
-    let (expected, found) = (counts(expected), counts(found));
-    let paths = expected.keys().chain(found.keys().filter(|path| !expected.contains_key(*path)));
-    let nothing = "nothing".to_owned();
-    let differences: Vec<String> = paths
-        .filter(|path| expected.get(*path) != found.get(*path))
-        .map(|path| {
-            let of = |counts: &BTreeMap<String, String>| counts.get(path).unwrap_or(&nothing).clone();
-            format!("{path}: {} instead of {}", of(&found), of(&expected))
-        })
-        .collect();
-    if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
 }
 
 fn rows<'a>(ground: &'a Ground, walk: &Walk) -> Vec<Row<'a>> {

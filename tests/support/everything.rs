@@ -72,11 +72,11 @@ impl Family {
         let mapping = |value: &Value| value.as_object().cloned().unwrap_or_default();
         let mut entries = mapping(&yaml(kind.facts().example));
         let subject = entries.keys().next().expect("an example has an entry").clone();
-        borrow(&mut entries, &mapping(&law["resources"]));
         for (key, fields) in mapping(&law["walk"]) {
             let entry = entries.entry(key).or_insert_with(|| Map::new().into());
             entry.as_object_mut().expect("an entry").extend(mapping(&fields));
         }
+        borrow(&mut entries, &mapping(&law["resources"]));
         for (key, entry) in entries {
             // What one kind's example needs, another one's may show.
             if key == subject || !self.resources.contains_key(&key) {

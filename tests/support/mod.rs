@@ -2,6 +2,7 @@
 //! of plain values, and lagoa as its user runs it.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -339,6 +340,29 @@ impl Ran {
         serde_json::from_slice(&self.output.stdout)
             .unwrap_or_else(|error| panic!("lagoa {}: {error}\n{}", self.arguments, self.stdout()))
     }
+}
+
+/// Nothing doubled, nothing lost, nothing orphaned: all counts are those of an undisturbed run.
+pub fn same(expected: &Value, found: &Value) -> Result<(), String> {
+    let counts = |census: &Value| -> BTreeMap<String, String> {
+        let parts = census.as_object().into_iter().flatten();
+        let lines = parts.flat_map(|(part, all)| {
+            let all = all.as_object().into_iter().flatten();
+            all.map(move |(path, count)| (format!("{part} {path}"), count.to_string()))
+        });
+        lines.collect()
+    };
+    let (expected, found) = (counts(expected), counts(found));
+    let paths = expected.keys().chain(found.keys().filter(|path| !expected.contains_key(*path)));
+    let nothing = "nothing".to_owned();
+    let differences: Vec<String> = paths
+        .filter(|path| expected.get(*path) != found.get(*path))
+        .map(|path| {
+            let of = |counts: &BTreeMap<String, String>| counts.get(path).unwrap_or(&nothing).clone();
+            format!("{path}: {} instead of {}", of(&found), of(&expected))
+        })
+        .collect();
+    if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
 }
 
 /// Every path that a plan changes, as `key: path`, sorted.
