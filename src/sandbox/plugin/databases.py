@@ -117,6 +117,13 @@ class Database:
         shutil.rmtree(self.directory, ignore_errors=True)
         _running.discard(self)
 
+    def rows(self):
+        """How many rows each table holds; nothing while the server starts or ends."""
+        try:
+            return self.engine.rows(self.port)
+        except Exception:  # each client has its own errors
+            return None
+
     def describe(self):
         """What `lagoa sandbox status` shows."""
         return {"id": self.instance_id, "engine": self.engine_name, "port": self.port}
@@ -129,7 +136,7 @@ def running():
 
 def rows():
     """How many rows each table of each database holds."""
-    return {d.instance_id: d.engine.rows(d.port) for d in list(_running)}
+    return {d.instance_id: d.rows() for d in list(_running)}
 
 
 def begin_anew():
