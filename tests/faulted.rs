@@ -1,114 +1,207 @@
-//! One call in ten goes wrong, by a seeded schedule: throttled in the service's own words, broken,
-//! lost, late or served twice. Everything still succeeds and ends in the same state.
+//! AWS misbehaves, by a seeded schedule: it throttles in each service's own words, breaks, resets
+//! connections, loses answers, comes late, serves twice, shows what was, and can't take on roles
+//! that were made a moment ago. Everything still succeeds and ends where an undisturbed run ends.
+//! When a service is out altogether, its part fails with one clear error, and the rest is done.
 //!
-//! `LAGOA_FAULT_SEED=N` takes another schedule.
+//! `LAGOA_FAULT_SEED=N` takes another schedule, `LAGOA_FAULT_ROUNDS=N` more of them.
 
-#[path = "support/cloud.rs"]
-mod cloud;
 #[path = "support/everything.rs"]
 mod everything;
 #[path = "support/proxy.rs"]
 mod proxy;
+#[path = "support/shapes.rs"]
+mod shapes;
 mod support;
 
-use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use proxy::{Call, Deed, Proxy};
+use lagoa::aws::Class;
+use lagoa::aws::error::{BY_CODE, class};
+use proxy::{Call, Deed, Judge, Proxy};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use support::Site;
+use serde_json::Value;
+use support::{Ran, Site, actions};
 
-/// Each service's own way to say "too many calls".
-fn throttled(service: &str) -> Deed {
-    let (status, body) = match service {
-        "s3" => (
-            503,
-            "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
-        ),
-        "ec2" => (
-            503,
-            "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message>\
-             </Error></Errors><RequestID>r</RequestID></Response>",
-        ),
-        "secretsmanager" | "tagging" => {
-            (400, r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#)
-        }
-        _ => (
-            400,
-            "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error>\
-             <RequestId>r</RequestId></ErrorResponse>",
-        ),
-    };
-    Deed::Answer(status, body.to_owned())
+/// How long AWS shows what was before a write, and can't take on a new role.
+const MOMENT: Duration = Duration::from_millis(1500);
+
+/// What the consumers of a role say that can't be assumed yet.
+const NOT_ASSUMABLE: &[(&str, &str, &str)] = &[
+    (
+        "rds",
+        "InvalidParameterValue",
+        "IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING",
+    ),
+    ("s3", "MalformedPolicy", "Invalid principal in policy"),
+    ("secretsmanager", "MalformedPolicyDocumentException", "Invalid principal in policy"),
+    ("dms", "AccessDeniedFault", "The IAM Role is not configured properly."),
+    (
+        "eks",
+        "InvalidParameterException",
+        "Role could not be assumed because the trusted entity is not correct",
+    ),
+    ("elasticmapreduce", "ValidationException", "Invalid InstanceProfile"),
+];
+
+fn seed() -> u64 {
+    std::env::var("LAGOA_FAULT_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(2022)
 }
 
-/// A judge that lets one call in ten go wrong, and counts those.
-fn fault(seed: u64) -> (proxy::Judge, Arc<AtomicUsize>) {
+fn rounds() -> u64 {
+    std::env::var("LAGOA_FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2)
+}
+
+fn codes(wanted: Class) -> Vec<&'static str> {
+    BY_CODE.iter().filter(|(_, class)| *class == wanted).map(|(code, _)| *code).collect()
+}
+
+/// What is shown late. S3's objects never are, and lagoa's lock counts on that.
+fn may_be_stale(call: &Call) -> bool {
+    call.reads()
+        && call.service != "sts"
+        && (call.service != "s3" || call.asks.contains('?') && !call.asks.contains("/lagoa-"))
+}
+
+/// Lets one call in ten go wrong, and counts those.
+fn one_in_ten(seed: u64) -> (Judge, Arc<AtomicUsize>) {
     let mut chance = SmallRng::seed_from_u64(seed);
     let faults = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&faults);
+    let transient = codes(Class::Transient);
     let judge = move |call: &Call| {
         if chance.random_range(0..10) > 0 {
             return Deed::Pass;
         }
         counter.fetch_add(1, Ordering::SeqCst);
-        match chance.random_range(0..7) {
-            0 => throttled(&call.service),
+        let shape = shapes::of(&call.service);
+        match chance.random_range(0..10) {
+            0 => shape.throttled(),
             1 => Deed::Answer(500, String::new()),
             2 => Deed::Answer(503, String::new()),
-            3 => Deed::Drop,
-            4 => Deed::Lose,
-            5 => Deed::Delay(Duration::from_millis(300)),
+            3 => shape.error(500, transient[chance.random_range(0..transient.len())], "try again"),
+            4 => Deed::Drop,
+            5 => Deed::Reset,
+            6 => Deed::Lose,
+            7 => Deed::LoseReset,
+            8 => Deed::Delay(Duration::from_millis(300)),
+            _ if may_be_stale(call) => Deed::Stale(MOMENT),
             _ => Deed::Twice,
         }
     };
     (Box::new(judge), faults)
 }
 
-fn seed() -> u64 {
-    std::env::var("LAGOA_FAULT_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(2022)
+/// Shows every second read that follows a write as it was before, and makes each role's consumers
+/// wait.
+fn late(seed: u64) -> (Judge, Arc<AtomicUsize>) {
+    let mut chance = SmallRng::seed_from_u64(seed);
+    let refused = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&refused);
+    let mut roles: Vec<(String, Option<Instant>)> = Vec::new();
+    let judge = move |call: &Call| {
+        if call.operation == "CreateRole" {
+            let name = call.asks.split("RoleName=").nth(1).and_then(|rest| rest.split('&').next());
+            roles.push((name.unwrap_or_default().to_owned(), None));
+        }
+        let row = NOT_ASSUMABLE.iter().find(|(service, ..)| *service == call.service);
+        let ours = call.asks.contains("/lagoa-");
+        if let (false, Some((service, code, message))) = (call.reads() || ours, row) {
+            let mut named = roles.iter_mut().filter(|(name, _)| call.asks.contains(name.as_str()));
+            // However long ago it was made: this is the first its consumer hears of it.
+            if named.any(|(_, heard)| heard.get_or_insert_with(Instant::now).elapsed() < MOMENT) {
+                counter.fetch_add(1, Ordering::SeqCst);
+                return shapes::of(service).error(400, code, message);
+            }
+        }
+        if may_be_stale(call) && chance.random_bool(0.5) { Deed::Stale(MOMENT) } else { Deed::Pass }
+    };
+    (Box::new(judge), refused)
+}
+
+fn through(site: &Site, judge: Judge, command: &str) -> (Ran, Proxy) {
+    let proxy = Proxy::new(&site.endpoint(), judge);
+    let mut lagoa = site.through(&proxy.endpoint, &[command, "stack.yaml", "--yes"]);
+    let output = lagoa.output().expect("run lagoa");
+    (Ran { arguments: format!("{command} through a proxy"), output }, proxy)
+}
+
+/// A world with every kind in one stack, not yet applied; what an undisturbed apply makes of it;
+/// what an undisturbed destroy leaves.
+fn ground(site: &Site) -> (Value, Value) {
+    everything::everything().write(site);
+    let world = site.copy();
+    world.stack_command("apply", &["--yes"]).success();
+    let full = world.census();
+    world.stack_command("destroy", &["--yes"]).success();
+    (full, world.census())
+}
+
+/// Applies and destroys through such a proxy, and looks at both ends.
+fn round(
+    site: &Site,
+    (full, bare): &(Value, Value),
+    what: &str,
+    judge: impl Fn() -> Judge,
+) -> usize {
+    let world = site.copy();
+    let (ran, applied) = through(&world, judge(), "apply");
+    assert_eq!(ran.code(), Some(0), "{what}: apply\n{}\n{}", ran.stdout(), ran.stderr());
+    // A call that was served though its answer was lost may still be under way.
+    applied.rest();
+    let plan = world.stack_command("plan", &["--detailed-exitcode"]);
+    assert_eq!(plan.code(), Some(0), "{what}: the plan after apply\n{}", plan.stdout());
+    support::same(full, &world.census()).unwrap_or_else(|why| panic!("{what}: apply\n{why}"));
+    let (ran, destroyed) = through(&world, judge(), "destroy");
+    assert_eq!(ran.code(), Some(0), "{what}: destroy\n{}\n{}", ran.stdout(), ran.stderr());
+    destroyed.rest();
+    let left = world.stack_command("destroy", &["--yes", "--json"]).success().json();
+    assert_eq!(actions(&left["plan"]), Vec::<String>::new(), "{what}: left after destroy");
+    support::same(bare, &world.census()).unwrap_or_else(|why| panic!("{what}: destroy\n{why}"));
+    applied.stale() + destroyed.stale()
 }
 
 #[test]
 fn one_call_in_ten_may_go_wrong() {
     let site = Site::quick("faulted");
-    everything::write(&site);
-    let mut points = 0;
-    for round in 0..3 {
-        let seed = seed() + round;
-        for command in ["apply", "destroy"] {
-            let (judge, faults) = fault(seed);
-            let proxy = Proxy::new(&site.endpoint(), judge);
-            let mut lagoa = site.command(&[command, "stack.yaml", "--yes"]);
-            site.aws(&mut lagoa, &proxy.endpoint);
-            let output =
-                lagoa.stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("run lagoa");
-            assert!(
-                output.status.success(),
-                "{command}, seed {seed}:\n{}\n{}",
-                String::from_utf8_lossy(&output.stdout),
-                String::from_utf8_lossy(&output.stderr)
-            );
-            points += faults.load(Ordering::SeqCst);
-            if command == "apply" {
-                let plan = site.stack_command("plan", &["--detailed-exitcode"]);
-                assert_eq!(plan.code(), Some(0), "seed {seed}: {}", plan.stdout());
-                let iam = aws_sdk_iam::Client::new(&cloud::config(&site));
-                let keys = cloud::wait(iam.list_access_keys().user_name("every-user").send())
-                    .expect("list keys");
-                assert_eq!(keys.access_key_metadata().len(), 1, "seed {seed}: one access key");
-            }
+    let ends = ground(&site);
+    let points = AtomicUsize::new(0);
+    for seed in seed()..seed() + rounds() {
+        let counters = Mutex::new(Vec::new());
+        round(&site, &ends, &format!("seed {seed}"), || {
+            let (judge, faults) = one_in_ten(seed);
+            counters.lock().expect("a list").push(faults);
+            judge
+        });
+        for faults in counters.into_inner().expect("a list") {
+            points.fetch_add(faults.load(Ordering::SeqCst), Ordering::SeqCst);
         }
-        let left = site.stack_command("destroy", &["--yes", "--json"]).success().json();
-        assert_eq!(
-            support::actions(&left["plan"]),
-            Vec::<String>::new(),
-            "seed {seed}: left after destroy"
-        );
     }
+    let points = points.into_inner();
     println!("{points} calls went wrong");
-    assert!(points > 30, "too few faults to mean anything: {points}");
+    assert!(points > 50, "too few faults to mean anything: {points}");
+}
+
+#[test]
+fn what_was_written_may_show_late() {
+    for (service, code, message) in NOT_ASSUMABLE {
+        assert_eq!(class(code, message, Some(400)), Class::Propagating, "{service}: {code}");
+    }
+    let site = Site::quick("faulted-late");
+    let ends = ground(&site);
+    let (mut stale, refused) = (0, Mutex::new(Vec::new()));
+    for seed in seed()..seed() + rounds() {
+        stale += round(&site, &ends, &format!("seed {seed}"), || {
+            let (judge, counter) = late(seed);
+            refused.lock().expect("a list").push(counter);
+            judge
+        });
+    }
+    let refused: Vec<_> = refused.into_inner().expect("a list");
+    let refused: usize = refused.iter().map(|counter| counter.load(Ordering::SeqCst)).sum();
+    println!("{stale} reads told of the past, {refused} calls found a role too young");
+    assert!(stale > 50, "too few late answers to mean anything: {stale}");
+    assert!(refused > 0, "no role was too young");
 }

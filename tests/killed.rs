@@ -1,188 +1,268 @@
 //! Killed at every call of apply and of destroy, before it is sent and after it was served but
-//! before the answer arrived: the next run ends where an undisturbed one ends.
-//! The killed run's lock is taken away by hand, so that the walk needn't wait for its lease.
+//! before the answer arrived: the next apply ends where an undisturbed one ends, with nothing
+//! doubled and no row lost; the next destroy leaves nothing.
 //!
-//! Every few points by default; `LAGOA_WALK=all cargo test --test killed` takes every one.
+//! The killed run's lock is taken away by hand, so that the walk needn't wait for its lease.
+//! Each point has a copy of the sandbox to itself, as it was before the run.
+//!
+//! lagoa is killed at every call. What it leaves is told by the writes that AWS had served, and the
+//! rows that were in: where a row of points comes to a state that has been gone on from already,
+//! as after each call that only reads, the next point follows at once.
+//!
+//! `LAGOA_WALK=N` takes every Nth call only, beginning somewhere else each day. `LAGOA_WALK=all` goes
+//! on from every point, with the other command too, and walks one stack of every kind besides.
 
-#[path = "support/cloud.rs"]
-mod cloud;
 #[path = "support/everything.rs"]
 mod everything;
 #[path = "support/proxy.rs"]
 mod proxy;
 mod support;
 
-use std::process::{Child, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant, SystemTime};
 
-use cloud::wait;
+use everything::Family;
 use proxy::{Deed, Proxy};
-use support::Site;
+use serde_json::Value;
+use support::{Ran, Site, actions};
 
-/// How far apart the points of the short walk are.
-const STRIDE: usize = 15;
+/// How many points are tried at once.
+const WORKERS: usize = 2;
 
-fn stride() -> usize {
-    if std::env::var("LAGOA_WALK").is_ok_and(|walk| walk == "all") { 1 } else { STRIDE }
+/// Which calls are tried.
+struct Walk {
+    stride: usize,
+    offset: usize,
+    /// Goes on with the other command too, and walks everything in one stack.
+    long: bool,
 }
 
-fn start(site: &Site, proxy: &Proxy, command: &str) -> Child {
-    let mut lagoa = site.command(&[command, "stack.yaml", "--yes", "--force-unprotect"]);
-    if command == "apply" {
-        lagoa = site.command(&[command, "stack.yaml", "--yes"]);
+impl Walk {
+    fn wanted() -> Self {
+        let walk = std::env::var("LAGOA_WALK").unwrap_or_default();
+        let stride = walk.parse().unwrap_or(1).max(1);
+        let today = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs() / 86_400;
+        let today = usize::try_from(today).expect("a day fits");
+        Self { stride, offset: today % stride, long: walk == "all" }
     }
-    site.aws(&mut lagoa, &proxy.endpoint);
-    lagoa.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("run lagoa")
 }
 
-/// Runs the command and kills it at its call of that number; false when it ended before.
-fn kill_at(site: &Site, command: &str, number: usize, deed: &Deed) -> bool {
-    let (reached, at) = mpsc::channel();
-    let deed = deed.clone();
-    let judge = move |call: &proxy::Call| {
-        if call.number < number {
-            return Deed::Pass;
+/// A stack, and the worlds in which its runs begin and end.
+struct Ground {
+    family: Family,
+    /// Nothing is there yet.
+    empty: Site,
+    /// All is there.
+    applied: Site,
+    /// What an undisturbed apply leaves, and an undisturbed destroy.
+    full: Value,
+    bare: Value,
+    /// States that killed runs have left, with the command that went on from there.
+    seen: Mutex<BTreeSet<(&'static str, String)>>,
+}
+
+impl Ground {
+    fn new(root: &Site, family: Family) -> Self {
+        let empty = root.copy().folder(&family.name);
+        family.write(&empty);
+        let applied = empty.copy();
+        applied.stack_command("apply", &["--yes"]).success();
+        settled(&applied).expect("settled after an undisturbed apply");
+        let full = applied.census();
+        let destroyed = applied.copy();
+        destroyed.stack_command("destroy", &["--yes"]).success();
+        nothing_left(&destroyed).expect("nothing is left after an undisturbed destroy");
+        let bare = destroyed.census();
+        Self { family, empty, applied, full, bare, seen: Mutex::default() }
+    }
+}
+
+/// A row of points: one command, killed in one way, and what is run next.
+struct Row<'a> {
+    ground: &'a Ground,
+    command: &'static str,
+    deed: Deed,
+    next: &'static str,
+}
+
+impl Row<'_> {
+    /// Walks from call to call until the command ends before it is killed; how many points.
+    fn walk(&self, walk: &Walk, gone_on: &AtomicUsize, wrong: &Mutex<Vec<String>>) -> usize {
+        let mut points = 0;
+        for number in (walk.offset..).step_by(walk.stride) {
+            let start =
+                if self.command == "apply" { &self.ground.empty } else { &self.ground.applied };
+            let world = start.copy();
+            let killed = kill_at(&world, self.command, number, &self.deed);
+            let went_on = killed.and_then(|left| match left {
+                None => Ok(false),
+                Some(writes) if !walk.long && !self.is_new(&world, &writes) => Ok(true),
+                Some(_) => {
+                    gone_on.fetch_add(1, Ordering::SeqCst);
+                    self.go_on(&world).map(|()| true)
+                }
+            });
+            match went_on {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(why) => {
+                    let Self { command, deed, next, .. } = self;
+                    let name = &self.ground.family.name;
+                    let what =
+                        format!("{name}: {command}, {deed:?} at call {number}, then {next}: {why}");
+                    println!("{what}");
+                    wrong.lock().expect("a list").push(what);
+                }
+            }
+            points += 1;
         }
-        // Whoever waits for this may be gone already.
-        let _ = reached.send(());
-        if call.number == number { deed.clone() } else { Deed::Drop }
+        points
+    }
+
+    /// Whether nobody has gone on from such a state yet.
+    fn is_new(&self, world: &Site, writes: &str) -> bool {
+        let mut state = format!("{} {writes}", self.command);
+        if self.ground.family.seeds() {
+            state += &world.census()["rows"].to_string();
+        }
+        self.ground.seen.lock().expect("a set").insert((self.next, state))
+    }
+
+    fn go_on(&self, world: &Site) -> Result<(), String> {
+        world.unlock(&self.ground.family.name);
+        succeeded(&world.stack_command(self.next, &["--yes"]))?;
+        if self.next == "apply" {
+            settled(world)?;
+            support::same(&self.ground.full, &world.census())
+        } else {
+            nothing_left(world)?;
+            support::same(&self.ground.bare, &world.census())
+        }
+    }
+}
+
+/// Runs the command and kills it at its call of that number; which writes were served by then, or
+/// nothing when it ended before.
+fn kill_at(
+    world: &Site,
+    command: &str,
+    number: usize,
+    deed: &Deed,
+) -> Result<Option<String>, String> {
+    let (reached, at) = mpsc::channel();
+    let served = Arc::new(Mutex::new(BTreeSet::new()));
+    let (deed, list) = (deed.clone(), Arc::clone(&served));
+    let judge = move |call: &proxy::Call| {
+        let deed = match call.number.cmp(&number) {
+            std::cmp::Ordering::Less => Deed::Pass,
+            std::cmp::Ordering::Equal => deed.clone(),
+            std::cmp::Ordering::Greater => Deed::Drop,
+        };
+        if !call.reads() && !call.asks.contains("/lagoa-") && !matches!(deed, Deed::Drop) {
+            list.lock().expect("a set").insert(call.asks.clone());
+        }
+        if call.number >= number {
+            // Whoever waits for this may be gone already.
+            let _ = reached.send(());
+        }
+        deed
     };
-    let proxy = Proxy::new(&site.endpoint(), Box::new(judge));
-    let mut child = start(site, &proxy, command);
+    let proxy = Proxy::new(&world.endpoint(), Box::new(judge));
+    let mut lagoa = world.through(&proxy.endpoint, &[command, "stack.yaml", "--yes"]);
+    let mut child = lagoa.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("run lagoa");
     loop {
-        if at.recv_timeout(Duration::from_millis(20)).is_ok() {
-            // A lost answer is served first; killing right away is the hardest case.
+        if at.recv_timeout(Duration::from_millis(10)).is_ok() {
             child.kill().expect("kill lagoa");
             child.wait().expect("lagoa ends");
-            return true;
+            // What AWS was asked, it does, whether anybody waits for the answer or not.
+            proxy.rest();
+            let served = served.lock().expect("a set");
+            return Ok(Some(served.iter().map(String::as_str).collect::<Vec<_>>().join("\n")));
         }
-        if let Some(status) = child.try_wait().expect("ask for lagoa") {
-            assert!(status.success(), "{command} undisturbed until call {number}");
-            return false;
+        match child.try_wait().expect("ask for lagoa") {
+            None => {}
+            Some(status) if status.success() => return Ok(None),
+            Some(status) => return Err(format!("it failed before: {status}")),
         }
     }
 }
 
-/// An empty account; its subnets have other ids than the last one's.
-fn fresh(site: &Site) {
-    site.post("/_lagoa/reset");
-    everything::write(site);
+fn succeeded(ran: &Ran) -> Result<(), String> {
+    if ran.code() == Some(0) {
+        return Ok(());
+    }
+    Err(format!("{}\n{}{}", ran.arguments, ran.stdout(), ran.stderr()))
 }
 
-/// What the account holds besides what plans compare: nothing may be doubled.
-fn census(site: &Site) -> Vec<String> {
-    let config = cloud::config(site);
-    let secrets = aws_sdk_secretsmanager::Client::new(&config);
-    let iam = aws_sdk_iam::Client::new(&config);
-    wait(async {
-        let list = secrets.list_secrets().send().await.expect("list secrets");
-        let mut all: Vec<String> =
-            list.secret_list().iter().map(|s| format!("secret {}", managed(s.name()))).collect();
-        if let Ok(keys) = iam.list_access_keys().user_name("every-user").send().await {
-            all.push(format!("{} access keys", keys.access_key_metadata().len()));
+fn settled(world: &Site) -> Result<(), String> {
+    succeeded(&world.stack_command("plan", &["--detailed-exitcode"]))
+}
+
+fn nothing_left(world: &Site) -> Result<(), String> {
+    let again = world.stack_command("destroy", &["--yes", "--json"]);
+    succeeded(&again)?;
+    let left = actions(&again.json()["plan"]);
+    if left.is_empty() { Ok(()) } else { Err(format!("left: {left:?}")) }
+}
+
+fn rows<'a>(ground: &'a Ground, walk: &Walk) -> Vec<Row<'a>> {
+    let row = |command, deed, next| Row { ground, command, deed, next };
+    let mut rows = Vec::new();
+    for command in ["apply", "destroy"] {
+        for deed in [Deed::Drop, Deed::Lose] {
+            rows.push(row(command, deed.clone(), command));
+            if walk.long {
+                rows.push(row(command, deed, if command == "apply" { "destroy" } else { "apply" }));
+            }
         }
-        let profiles = iam.list_instance_profiles().send().await.expect("list profiles");
-        all.extend(
-            profiles
-                .instance_profiles()
-                .iter()
-                .map(|p| format!("profile {}", p.instance_profile_name())),
-        );
-        all.sort();
-        all
-    })
-}
-
-/// RDS names the secrets it manages at random.
-fn managed(name: Option<&str>) -> String {
-    let name = name.unwrap_or_default();
-    if name.starts_with("rds!") { "of a database".to_owned() } else { name.to_owned() }
-}
-
-fn rows(site: &Site) -> i64 {
-    let status = site.run(&["sandbox", "status", "--json"]).success().json();
-    let port = status["databases"][0]["port"].as_u64().expect("a database");
-    let secrets = aws_sdk_secretsmanager::Client::new(&cloud::config(site));
-    wait(async {
-        let list = secrets.list_secrets().send().await.expect("list secrets");
-        let own = list
-            .secret_list()
-            .iter()
-            .find(|s| s.name().is_some_and(|name| name.starts_with("rds!")));
-        let arn = own.and_then(|secret| secret.arn()).expect("the database's secret");
-        let value = secrets.get_secret_value().secret_id(arn).send().await.expect("its value");
-        let value: serde_json::Value =
-            serde_json::from_str(value.secret_string().unwrap_or_default()).expect("JSON");
-        let password = value["password"].as_str().expect("a password");
-        let url =
-            format!("host=127.0.0.1 port={port} user=postgres dbname=coins password='{password}'");
-        let (client, connection) =
-            tokio_postgres::connect(&url, tokio_postgres::NoTls).await.expect("connect");
-        tokio::spawn(connection);
-        client.query_one("SELECT count(*) FROM coins", &[]).await.expect("count").get(0)
-    })
+    }
+    rows
 }
 
 #[test]
-fn apply_killed_anywhere_converges() {
-    let site = Site::quick("killed-apply");
-    everything::write(&site);
-    site.stack_command("apply", &["--yes"]).success();
-    let (expected, expected_rows) = (census(&site), rows(&site));
-    assert_eq!(expected_rows, 201);
-    let mut points = 0;
-    for deed in [Deed::Drop, Deed::Lose] {
-        let mut number = points % stride();
-        loop {
-            fresh(&site);
-            if !kill_at(&site, "apply", number, &deed) {
-                break;
-            }
-            site.stack_command("unlock", &["--yes"]).success();
-            site.stack_command("apply", &["--yes"]).success();
-            let plan = site.stack_command("plan", &["--detailed-exitcode"]);
-            assert_eq!(
-                plan.code(),
-                Some(0),
-                "{deed:?} at {number}: {}{}",
-                plan.stdout(),
-                plan.stderr()
-            );
-            assert_eq!(census(&site), expected, "{deed:?} at call {number}");
-            assert_eq!(rows(&site), expected_rows, "{deed:?} at call {number}");
-            points += 1;
-            number += stride();
-        }
+fn killed_at_any_call_the_next_run_ends_where_an_undisturbed_one_does() {
+    let walk = Walk::wanted();
+    let start = Instant::now();
+    let (with_servers, without) = (Site::quick("killed"), Site::serverless("killed-serverless"));
+    let mut families = everything::families();
+    if walk.long {
+        families.push(everything::everything());
     }
-    println!("killed apply at {points} points");
-}
-
-#[test]
-fn destroy_killed_anywhere_leaves_nothing() {
-    let site = Site::quick("killed-destroy");
-    everything::write(&site);
-    let mut points = 0;
-    for deed in [Deed::Drop, Deed::Lose] {
-        let mut number = points % stride();
-        loop {
-            fresh(&site);
-            site.stack_command("apply", &["--yes"]).success();
-            if !kill_at(&site, "destroy", number, &deed) {
-                break;
-            }
-            site.stack_command("unlock", &["--yes"]).success();
-            site.stack_command("destroy", &["--yes"]).success();
-            let left = site.stack_command("destroy", &["--yes", "--json"]).success().json();
-            assert_eq!(
-                support::actions(&left["plan"]),
-                Vec::<String>::new(),
-                "{deed:?} at call {number}"
-            );
-            assert_eq!(census(&site), Vec::<String>::new(), "{deed:?} at call {number}");
-            points += 1;
-            number += stride();
+    let grounds: Vec<Ground> = families
+        .into_iter()
+        .map(|family| Ground::new(if family.seeds() { &with_servers } else { &without }, family))
+        .collect();
+    let all: Vec<Row<'_>> = grounds.iter().flat_map(|ground| rows(ground, &walk)).collect();
+    let [turn, points, gone_on] = [0, 0, 0].map(AtomicUsize::new);
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some(row) = all.get(turn.fetch_add(1, Ordering::SeqCst)) {
+                    let began = Instant::now();
+                    let of_row = row.walk(&walk, &gone_on, &wrong);
+                    points.fetch_add(of_row, Ordering::SeqCst);
+                    let Row { ground, command, deed, next } = row;
+                    println!(
+                        "{}: {command}, {deed:?}, then {next}: {of_row} points in {:.0?}",
+                        ground.family.name,
+                        began.elapsed()
+                    );
+                }
+            });
         }
-    }
-    println!("killed destroy at {points} points");
+    });
+    println!(
+        "killed at {} points, which left {} states; every {} from call {} on, in {:.0?}",
+        points.load(Ordering::SeqCst),
+        gone_on.load(Ordering::SeqCst),
+        walk.stride,
+        walk.offset,
+        start.elapsed()
+    );
+    let wrong = wrong.into_inner().expect("a list");
+    assert!(wrong.is_empty(), "{} points went wrong:\n{}", wrong.len(), wrong.join("\n"));
 }

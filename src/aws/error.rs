@@ -29,8 +29,9 @@ pub enum Class {
     Terminal,
 }
 
-/// Codes whose class doesn't depend on the message.
-const BY_CODE: &[(&str, Class)] = &[
+/// Codes whose class doesn't depend on the message. The retries, the messages and the tests all go
+/// by this table and the next.
+pub const BY_CODE: &[(&str, Class)] = &[
     ("Throttling", Class::Throttled),
     ("ThrottlingException", Class::Throttled),
     ("ThrottledException", Class::Throttled),
@@ -95,7 +96,7 @@ const BY_CODE: &[(&str, Class)] = &[
 ];
 
 /// Codes that mean something only together with a part of the message.
-const BY_MESSAGE: &[(&str, &str, Class)] = &[
+pub const BY_MESSAGE: &[(&str, &str, Class)] = &[
     ("MalformedPolicyDocument", "principal", Class::Propagating),
     ("MalformedPolicy", "principal", Class::Propagating),
     ("MalformedPolicyDocumentException", "principal", Class::Propagating),

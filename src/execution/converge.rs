@@ -24,6 +24,9 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 /// How long something that is said to be there may stay invisible, before lagoa takes it for
 /// somebody else's.
 const GLIMPSE_LIMIT: Duration = Duration::from_secs(15);
+/// How long something that was seen may be missing from what AWS shows, which can go back to how
+/// it was a moment ago, before lagoa takes it for gone.
+const DOUBT_LIMIT: Duration = Duration::from_secs(5);
 /// Updates that may be tried before lagoa says that AWS doesn't keep a value.
 const UPDATES: usize = 4;
 
@@ -47,6 +50,9 @@ impl Run<'_> {
     pub(super) async fn converge(&self, step: &Step) -> Result<(), Failure> {
         let desired = self.desired(step)?;
         let mut live = self.read(step, &desired).await?;
+        if live.is_none() && step.live.is_some() && step.replaces.is_empty() {
+            live = self.seen_within(step, &desired, DOUBT_LIMIT).await?;
+        }
         self.check_unchanged(step, &desired, live.as_ref())?;
         let mut made = false;
         if live.is_none() {
@@ -218,7 +224,13 @@ impl Run<'_> {
         loop {
             let mut why = "it to become ready".to_owned();
             match live {
-                None => return Err(changed(format!("{} is gone", step.name))),
+                None => match self.seen_within(step, desired, DOUBT_LIMIT).await? {
+                    None => return Err(changed(format!("{} is gone", step.name))),
+                    seen => {
+                        live = seen;
+                        continue;
+                    }
+                },
                 Some(live) if live.phase == Phase::Ready => return Ok((live, worked)),
                 Some(Live { phase: Phase::Failed(why), .. }) => {
                     return Err(
@@ -309,7 +321,8 @@ impl Run<'_> {
     }
 
     pub(super) async fn delete(&self, step: &Step) -> Result<(), Failure> {
-        let Some(mut live) = self.read(step, &Value::Null).await? else { return Ok(()) };
+        let seen = self.seen_within(step, &Value::Null, DOUBT_LIMIT).await?;
+        let Some(mut live) = seen else { return Ok(()) };
         if !self.is_ours(&live) {
             return Err(changed(format!("{} isn't this stack's any more", step.name)));
         }

@@ -26,10 +26,13 @@ macro_rules! sources {
 const SOURCES: &[(&str, &str)] = sources![
     "__init__.py",
     "__main__.py",
+    "announcement.py",
     "app.py",
     "binaries.py",
+    "census.py",
     "databases.py",
     "ec2.py",
+    "fork.py",
     "iam.py",
     "latency.py",
     "mariadb.py",

@@ -1,66 +1,122 @@
-//! A stack that has every kind, for walks through all its calls.
+//! Stacks that together have every kind, for walks through all their calls.
+//!
+//! They are made of the kinds' own examples, so that a new kind is walked without a further word.
+//! One stack for each family of kinds keeps the walk linear: what a point costs is the size of its
+//! stack, and the number of points is the sum of all.
+//!
+//! `tests/great_law/KIND.yaml` may have a `walk` beside its `change`: further entries of the stack,
+//! or other fields of those that the example has.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
-use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use super::support::Site;
+use lagoa::kind::AnyKind;
+use lagoa::kinds;
+use serde_json::{Map, Value};
 
-/// The stack's name.
-pub const NAME: &str = "everything";
+use super::support::{Site, yaml};
 
-/// Writes the stack and the files it needs.
-pub fn write(site: &Site) {
-    site.write(
-        "everything/schema.sql",
-        "CREATE TABLE coins (id integer PRIMARY KEY, name text NOT NULL);\n",
-    );
-    site.write("everything/more.sql", "INSERT INTO coins VALUES (1000, 'from a script');\n");
-    let rows: String = (0..200).map(|n| format!("{n},coin {n}\n")).collect();
-    site.write("everything/coins.csv", &format!("id,name\n{rows}"));
-    let Value::Object(resources) = site.real(resources()) else { unreachable!() };
-    site.stack(NAME, &resources);
+/// A stack of related kinds.
+#[derive(Clone, Default)]
+pub struct Family {
+    /// Its name, and the stack's.
+    pub name: String,
+    /// Kinds whose examples are in it.
+    pub kinds: BTreeSet<String>,
+    resources: Map<String, Value>,
+    files: BTreeMap<String, String>,
 }
 
-fn resources() -> Value {
-    let policy = json!({
-        "Version": "2012-10-17",
-        "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "${every-raw.arn}/*" }],
-    });
-    json!({
-        "every-raw": {
-            "kind": "s3_bucket", "versioning": true, "encryption": { "algorithm": "AES256" },
-            "folders": ["in"], "on_destroy": "delete",
-        },
-        "every-policy": { "kind": "iam_policy", "document": policy },
-        "every-role": {
-            "kind": "iam_role", "service": "ec2.amazonaws.com", "instance_profile": true,
-            "managed_policies": ["every-policy"], "inline_policies": { "read": policy },
-        },
-        "every-group": { "kind": "iam_group", "managed_policies": ["every-policy"] },
-        "every-user": { "kind": "iam_user", "groups": ["every-group"], "console": {}, "access_key": {} },
-        "every-access": {
-            "kind": "ec2_security_group",
-            "ingress": [{ "protocol": "tcp", "ports": 5432, "cidr": "203.0.113.7/32" }],
-        },
-        "every-key": { "kind": "ec2_key_pair" },
-        "every-secret": { "kind": "secretsmanager_secret", "generate": {}, "recovery_days": 0 },
-        "every-parameters": {
-            "kind": "rds_parameter_group", "family": "postgres15", "description": "for all",
-            "parameters": { "log_min_duration_statement": "500" },
-        },
-        "every-subnets": { "kind": "rds_subnet_group", "description": "for all", "subnets": ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"] },
-        "every-postgres": {
-            "kind": "rds_instance", "engine": "postgres", "engine_version": "15", "instance_class": "db.t3.micro",
-            "storage_gib": 20, "database": "coins", "username": "postgres", "managed_password": true,
-            "security_groups": ["every-access"], "subnet_group": "every-subnets",
-            "parameter_group": "every-parameters", "on_destroy": "delete",
-        },
-        "every-schema": {
-            "kind": "postgres_seed", "database": "every-postgres",
-            "scripts": ["everything/schema.sql", "everything/more.sql"],
-        },
-        "every-rows": {
-            "kind": "postgres_seed", "database": "every-postgres", "csv": "everything/coins.csv",
-            "table": "coins", "depends_on": ["every-schema"],
-        },
-    })
+/// All of them. Kinds are of one family when their names begin with the same word.
+pub fn families() -> Vec<Family> {
+    let mut all: BTreeMap<String, Family> = BTreeMap::new();
+    for kind in kinds::all() {
+        let name = kind.facts().name;
+        let first = name.split('_').next().unwrap_or(name);
+        let family = all.entry(first.to_owned()).or_default();
+        family.name = format!("walk-{first}");
+        family.add(*kind);
+    }
+    let all: Vec<Family> = all.into_values().collect();
+    let walked: BTreeSet<String> = all.iter().flat_map(Family::present).collect();
+    let registered = kinds::all().iter().map(|kind| kind.facts().name.to_owned());
+    assert_eq!(walked, registered.collect(), "every kind is in a stack that is walked");
+    all
+}
+
+/// One stack that has every kind.
+pub fn everything() -> Family {
+    let mut family = Family { name: "everything".to_owned(), ..Family::default() };
+    for kind in kinds::all() {
+        family.add(*kind);
+    }
+    family
+}
+
+impl Family {
+    /// Writes the stack and the files it needs.
+    pub fn write(&self, site: &Site) {
+        for (path, text) in &self.files {
+            site.write(path, text);
+        }
+        let Value::Object(resources) = site.real(Value::Object(self.resources.clone())) else {
+            unreachable!("a mapping stays one")
+        };
+        site.stack(&self.name, &resources);
+    }
+
+    fn add(&mut self, kind: &dyn AnyKind) {
+        let name = kind.facts().name;
+        let law = law(name);
+        let mapping = |value: &Value| value.as_object().cloned().unwrap_or_default();
+        let mut entries = mapping(&yaml(kind.facts().example));
+        let subject = entries.keys().next().expect("an example has an entry").clone();
+        for (key, fields) in mapping(&law["walk"]) {
+            let entry = entries.entry(key).or_insert_with(|| Map::new().into());
+            entry.as_object_mut().expect("an entry").extend(mapping(&fields));
+        }
+        borrow(&mut entries, &mapping(&law["resources"]));
+        for (key, entry) in entries {
+            // What one kind's example needs, another one's may show.
+            if key == subject || !self.resources.contains_key(&key) {
+                self.resources.insert(key, entry);
+            }
+        }
+        for (path, text) in mapping(&law["files"]) {
+            self.files.insert(path, text.as_str().expect("a file is text").to_owned());
+        }
+        self.kinds.insert(name.to_owned());
+    }
+
+    /// Whether something is written into its databases.
+    pub fn seeds(&self) -> bool {
+        let names = self.present();
+        names.iter().any(|name| kinds::find(name).is_some_and(|kind| kind.facts().seed))
+    }
+
+    fn present(&self) -> BTreeSet<String> {
+        let kinds = self.resources.values().filter_map(|entry| entry["kind"].as_str());
+        kinds.map(str::to_owned).collect()
+    }
+}
+
+/// Adds what the entries name, of what the law of their kind offers.
+fn borrow(entries: &mut Map<String, Value>, offered: &Map<String, Value>) {
+    loop {
+        let text = Value::Object(entries.clone()).to_string();
+        let named = |key: &String| {
+            !entries.contains_key(key)
+                && (text.contains(&format!("\"{key}\"")) || text.contains(&format!("${{{key}.")))
+        };
+        let Some((key, entry)) = offered.iter().find(|(key, _)| named(key)) else { return };
+        entries.insert(key.clone(), entry.clone());
+    }
+}
+
+fn law(kind: &str) -> Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/great_law");
+    let path = folder.join(format!("{kind}.yaml"));
+    let text = std::fs::read_to_string(&path);
+    yaml(&text.unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }

@@ -2,6 +2,7 @@
 //! of plain values, and lagoa as its user runs it.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -16,12 +17,28 @@ use serde_json::{Map, Value, json};
 /// What the made-up ids of subnets in examples begin with.
 const MADE_UP_SUBNET: &str = "subnet-0a1b2c3d4e5f6000";
 
+/// Where lagoa keeps its locks in the sandbox.
+const HOME_BUCKET: &str = "lagoa-123456789012-us-east-1";
+
+/// The sandbox checks who signs, not the signature.
+const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, \
+    SignedHeaders=host, Signature=0";
+
 /// A folder with stack files, and a sandbox that belongs to it alone.
 pub struct Site {
     pub folder: PathBuf,
     home: PathBuf,
-    /// Stops the sandbox when it goes.
-    keeper: bool,
+    keeps: Keeps,
+}
+
+/// What goes with a site.
+#[derive(PartialEq)]
+enum Keeps {
+    /// Its sandbox, started for it.
+    Sandbox,
+    /// Its copy of another site's sandbox.
+    Copy,
+    Nothing,
 }
 
 impl Site {
@@ -40,13 +57,18 @@ impl Site {
         Self::with(test, &[("LAGOA_SANDBOX_LATENCY", &scale.to_string())])
     }
 
+    /// A quick one whose databases have no server behind them.
+    pub fn serverless(test: &str) -> Self {
+        Self::with(test, &[("LAGOA_SANDBOX_RDS_DELAY", "0.05"), ("LAGOA_SANDBOX_DATABASES", "off")])
+    }
+
     fn with(test: &str, settings: &[(&str, &str)]) -> Self {
         let base =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
         // Databases run as another user, so their home must be reachable for anyone.
         let home = std::env::temp_dir().join(format!("lagoa-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&base).expect("make the test's folder");
-        let site = Self { folder: base, home, keeper: true };
+        let site = Self { folder: base, home, keeps: Keeps::Sandbox };
         let mut start = site.command(&["sandbox", "start"]);
         let output = start.envs(settings.iter().copied()).output().expect("run lagoa");
         Ran { arguments: "sandbox start".to_owned(), output }.success();
@@ -58,7 +80,44 @@ impl Site {
         let folder =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("make a folder");
-        Self { folder, home: self.home.clone(), keeper: false }
+        Self { folder, home: self.home.clone(), keeps: Keeps::Nothing }
+    }
+
+    /// A world of its own that begins where this site's sandbox stands now, with the same files.
+    pub fn copy(&self) -> Self {
+        let copy = serde_json::from_str::<Value>(&self.http("POST", "/_lagoa/fork"));
+        let copy = copy.expect("the sandbox tells where its copy is");
+        let home = copy["home"].as_str().expect("a copy has a home");
+        Self { folder: self.folder.clone(), home: home.into(), keeps: Keeps::Copy }
+    }
+
+    /// The same world with files of its own.
+    pub fn folder(mut self, name: &str) -> Self {
+        self.folder = self.folder.join(name);
+        std::fs::create_dir_all(&self.folder).expect("make a folder");
+        self
+    }
+
+    /// A command line whose calls go through a proxy.
+    pub fn through(&self, proxy: &str, arguments: &[&str]) -> Command {
+        let home = self.home.join(proxy.rsplit(':').next().unwrap_or_default());
+        std::fs::create_dir_all(&home).expect("make a folder");
+        let mut sandbox = self.announced();
+        sandbox["endpoint"] = proxy.into();
+        std::fs::write(home.join("sandbox.json"), sandbox.to_string()).expect("write a file");
+        let mut command = self.command(arguments);
+        command.arg("--sandbox").env("LAGOA_SANDBOX_HOME", home);
+        command
+    }
+
+    /// Counts of everything in the sandbox, whatever the service, and of all rows.
+    pub fn census(&self) -> Value {
+        self.get("/_lagoa/census")
+    }
+
+    /// Takes a stack's lock away, as `lagoa unlock` does, but without asking.
+    pub fn unlock(&self, stack: &str) {
+        self.http("DELETE", &format!("/{HOME_BUCKET}/locks/{stack}.json"));
     }
 
     /// Writes a file below the folder.
@@ -159,8 +218,9 @@ impl Site {
         let endpoint = self.endpoint();
         let address = endpoint.strip_prefix("http://").expect("the sandbox speaks plain HTTP");
         let mut stream = TcpStream::connect(address).expect("connect to the sandbox");
-        let request =
-            format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: {SIGNED}\r\nContent-Length: 0\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).expect("ask the sandbox");
         let mut reply = String::new();
         stream.read_to_string(&mut reply).expect("read the sandbox's answer");
@@ -205,7 +265,7 @@ impl Site {
     /// Every request that lagoa sent was one that AWS's service models allow.
     fn are_valid(&self) {
         // A test may have stopped the sandbox itself.
-        if std::thread::panicking() || self.status()["endpoint"].is_null() {
+        if std::thread::panicking() || !self.home.join("sandbox.json").exists() {
             return;
         }
         let seen = self.get("/_lagoa/validation");
@@ -215,11 +275,13 @@ impl Site {
 
     /// The endpoint of the sandbox.
     pub fn endpoint(&self) -> String {
-        self.status()["endpoint"].as_str().expect("status tells the endpoint").to_owned()
+        let announced = self.announced();
+        announced["endpoint"].as_str().expect("the sandbox tells its endpoint").to_owned()
     }
 
-    fn status(&self) -> Value {
-        self.run(&["sandbox", "status", "--json"]).success().json()
+    fn announced(&self) -> Value {
+        let text = std::fs::read_to_string(self.home.join("sandbox.json"));
+        serde_json::from_str(&text.expect("the sandbox runs")).expect("JSON")
     }
 }
 
@@ -246,12 +308,18 @@ fn wait(pid: u32) -> (i32, libc::rusage) {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        if !self.keeper {
-            return;
+        if !matches!(self.keeps, Keeps::Nothing) {
+            self.are_valid();
         }
-        self.are_valid();
-        let _ = self.command(&["sandbox", "stop"]).output();
-        let _ = std::fs::remove_dir_all(&self.home);
+        match self.keeps {
+            Keeps::Sandbox => {
+                let _ = self.command(&["sandbox", "stop"]).output();
+                let _ = std::fs::remove_dir_all(&self.home);
+            }
+            // It cleans up after itself.
+            Keeps::Copy => _ = self.http("POST", "/_lagoa/stop"),
+            Keeps::Nothing => {}
+        }
     }
 }
 
@@ -297,6 +365,30 @@ impl Ran {
         serde_json::from_slice(&self.output.stdout)
             .unwrap_or_else(|error| panic!("lagoa {}: {error}\n{}", self.arguments, self.stdout()))
     }
+}
+
+/// Nothing doubled, nothing lost, nothing orphaned: all counts are those of an undisturbed run.
+pub fn same(expected: &Value, found: &Value) -> Result<(), String> {
+    let counts = |census: &Value| -> BTreeMap<String, String> {
+        let parts = census.as_object().into_iter().flatten();
+        let lines = parts.flat_map(|(part, all)| {
+            let all = all.as_object().into_iter().flatten();
+            all.map(move |(path, count)| (format!("{part} {path}"), count.to_string()))
+        });
+        lines.collect()
+    };
+    let (expected, found) = (counts(expected), counts(found));
+    let paths = expected.keys().chain(found.keys().filter(|path| !expected.contains_key(*path)));
+    let nothing = "nothing".to_owned();
+    let differences: Vec<String> = paths
+        .filter(|path| expected.get(*path) != found.get(*path))
+        .map(|path| {
+            let of =
+                |counts: &BTreeMap<String, String>| counts.get(path).unwrap_or(&nothing).clone();
+            format!("{path}: {} instead of {}", of(&found), of(&expected))
+        })
+        .collect();
+    if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
 }
 
 /// Every path that a plan changes, as `key: path`, sorted.

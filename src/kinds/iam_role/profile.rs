@@ -24,7 +24,25 @@ pub async fn make(tags: &Tags, path: Option<&String>, cx: &Cx<'_>) -> Result<(),
         other => drop(other?),
     }
     let call = cx.iam.add_role_to_instance_profile().instance_profile_name(cx.name);
-    call.role_name(cx.name).send().await.map(drop).map_err(iam::settling)
+    match call.role_name(cx.name).send().await.map(drop).map_err(iam::settling) {
+        // A read of the past didn't show the role that is in there already.
+        Err(error) if error.code == FULL => match other_role(cx).await? {
+            Some(role) => Err(error.hint(format!("the role {role} is in that profile"))),
+            None => Ok(()),
+        },
+        answer => answer,
+    }
+}
+
+/// A profile holds one role.
+const FULL: &str = "LimitExceeded";
+
+/// The role in the profile, if that is another one.
+async fn other_role(cx: &Cx<'_>) -> Result<Option<String>, Error> {
+    let reply = cx.iam.get_instance_profile().instance_profile_name(cx.name).send().await;
+    let profile = absent(reply)?.and_then(|reply| reply.instance_profile);
+    let roles = profile.map(|profile| profile.roles).unwrap_or_default();
+    Ok(roles.into_iter().map(|role| role.role_name).find(|role| role != cx.name))
 }
 
 /// Takes the role out of the profile and deletes the profile if it is this stack's.

@@ -1,11 +1,9 @@
 """Starts the sandbox: python -m lagoa_sandbox."""
 
-import json
 import os
 import signal
 import sys
 import threading
-import time
 
 # Away from the terminal that started us, so that its Ctrl-C is not for us.
 if os.getpgrp() != os.getpid():
@@ -20,6 +18,7 @@ os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
 from . import quick_start  # noqa: E402, F401, I001  (comes first)
 from . import databases, settings  # noqa: E402
+from .announcement import announce  # noqa: E402
 from .app import serve  # noqa: E402
 from .warm_up import load_models, warm_up  # noqa: E402
 
@@ -32,8 +31,7 @@ def main():
     databases.remove_leftovers()
     warm_up()
     server = serve(settings.home, on_stop=asked.set)
-    announcement = settings.home / "sandbox.json"
-    announce(announcement, server.server_port)
+    announcement = announce(settings.home, server.server_port)
     threading.Thread(target=load_models, daemon=True).start()
     asked.wait()
     databases.close()
@@ -41,18 +39,6 @@ def main():
     # Threads of unfinished requests have nothing left to say.
     sys.stderr.flush()
     os._exit(0)
-
-
-def announce(path, port):
-    """Say where we are, in one step, so that nobody reads half of it."""
-    text = {
-        "pid": os.getpid(),
-        "endpoint": f"http://127.0.0.1:{port}",
-        "started": time.time(),
-    }
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(text))
-    draft.replace(path)
 
 
 if __name__ == "__main__":

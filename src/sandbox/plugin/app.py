@@ -15,6 +15,9 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import make_server
 
 from . import databases, ec2, iam, latency, missing, rds, rds_groups, s3, secrets_manager, tagging
+from .announcement import announce
+from .census import census
+from .fork import fork
 from .request_log import RequestLog, identify
 from .validation import Validation
 
@@ -37,12 +40,15 @@ class Application(DomainDispatcherApplication):
         self.log = RequestLog(home / "requests.jsonl")
         self.validation = Validation()
         self._on_stop = on_stop
+        self.server = None
         self._own = {
             ("GET", "/_lagoa/health"): self._health,
             ("GET", "/_lagoa/requests"): self.log.summary,
             ("POST", "/_lagoa/requests/reset"): self._reset_log,
+            ("GET", "/_lagoa/census"): census,
             ("GET", "/_lagoa/latency"): latency.summary,
             ("GET", "/_lagoa/validation"): self.validation.summary,
+            ("POST", "/_lagoa/fork"): self._fork,
             ("POST", "/_lagoa/reset"): self._reset,
             ("POST", "/_lagoa/stop"): self._stop,
         }
@@ -88,6 +94,20 @@ class Application(DomainDispatcherApplication):
         self.log.reset()
         return {}
 
+    def _fork(self):
+        """Make a copy of this sandbox; it has the same applications, made for another home."""
+        return fork(self._serve_copy)
+
+    def _serve_copy(self, home, on_stop):
+        """As the copy: away from the original's socket, and from its locks."""
+        self.lock = threading.Lock()
+        self.log = RequestLog(home / "requests.jsonl")
+        self._on_stop = on_stop
+        self.server.socket.close()
+        serve_application(self)
+        announce(home, self.server.server_port)
+        return f"http://127.0.0.1:{self.server.server_port}"
+
     def _stop(self):
         """Answer first: the process ends once the databases have."""
         threading.Timer(0.05, self._on_stop).start()
@@ -97,6 +117,12 @@ class Application(DomainDispatcherApplication):
 def serve(home, on_stop):
     """Listen on a free port of the loopback address; return the server, already running."""
     application = Application(home, on_stop)
+    serve_application(application)
+    return application.server
+
+
+def serve_application(application):
+    """Let an application listen."""
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Handler)
+    application.server = server
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server

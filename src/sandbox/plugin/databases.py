@@ -51,6 +51,8 @@ class Database:
         self.port = _free_port()
         self.process = None
         self.closed = False
+        # The server belongs to the process that this one was copied from.
+        self.borrowed = False
         _running.add(self)
 
     def start(self, user, password, name):
@@ -107,10 +109,20 @@ class Database:
         self._end()
 
     def _end(self):
+        if self.borrowed:
+            _running.discard(self)
+            return
         if self.process is not None:
             processes.stop(self.process, self.engine.stop_signal)
         shutil.rmtree(self.directory, ignore_errors=True)
         _running.discard(self)
+
+    def rows(self):
+        """How many rows each table holds; nothing while the server starts or ends."""
+        try:
+            return self.engine.rows(self.port)
+        except Exception:  # each client has its own errors
+            return None
 
     def describe(self):
         """What `lagoa sandbox status` shows."""
@@ -120,6 +132,17 @@ class Database:
 def running():
     """All databases, by name."""
     return sorted((d.describe() for d in list(_running)), key=lambda d: d["id"])
+
+
+def rows():
+    """How many rows each table of each database holds."""
+    return {d.instance_id: d.rows() for d in list(_running)}
+
+
+def begin_anew():
+    """As the copy of a process whose servers these are."""
+    for database in _running:
+        database.borrowed = True
 
 
 def remove_all():

@@ -84,6 +84,21 @@ class MariaDb:
         with self._session(port) as session:
             session.execute("ALTER USER %s@'%%' IDENTIFIED BY %s", (user, password))
 
+    def rows(self, port):
+        """How many rows each table holds."""
+        counts = {}
+        with self._session(port) as session:
+            session.execute(
+                "SELECT table_schema, table_name FROM information_schema.tables"
+                " WHERE table_type = 'BASE TABLE' AND table_schema NOT IN"
+                " ('information_schema', 'mysql', 'performance_schema', 'sys')"
+            )
+            for schema, table in session.fetchall():
+                names = [name.replace("`", "``") for name in (schema, table)]
+                session.execute("SELECT count(*) FROM `{}`.`{}`".format(*names))
+                counts[f"{schema}.{table}"] = session.fetchone()[0]
+        return dict(sorted(counts.items()))
+
     def _session(self, port):
         connection = pymysql.connect(
             host="127.0.0.1",

@@ -80,15 +80,33 @@ class Postgres:
             session.run(f"ALTER ROLE {role} PASSWORD {secret}")
 
 
+    def rows(self, port):
+        """How many rows each table holds."""
+        with _Session(self.template, port) as session:
+            names = session.run("SELECT datname FROM pg_database WHERE NOT datistemplate")
+        counts = {}
+        for (database,) in names:
+            with _Session(self.template, port, database) as session:
+                tables = session.run(
+                    "SELECT schemaname || '.' || relname,"
+                    " quote_ident(schemaname) || '.' || quote_ident(relname)"
+                    " FROM pg_stat_user_tables"
+                )
+                for name, quoted in tables:
+                    ((count,),) = session.run(f"SELECT count(*) FROM {quoted}")
+                    counts[f"{database}.{name}"] = count
+        return dict(sorted(counts.items()))
+
+
 class _Session(pg8000.native.Connection):
     """A connection as the superuser."""
 
-    def __init__(self, template, port):
+    def __init__(self, template, port, database="postgres"):
         super().__init__(
             ADMIN,
             host="127.0.0.1",
             port=port,
-            database="postgres",
+            database=database,
             password=(template / "password").read_text(),
             timeout=10,
         )

@@ -21,6 +21,19 @@ _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
+def on_starter(work, *arguments):
+    """Do work on the thread whose children live as long as we do."""
+    return _starter.submit(work, *arguments).result()
+
+
+def begin_anew(death_signal):
+    """Live on as a forked process that ends with its parent; the parent's threads are not here."""
+    global _starter
+    _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, death_signal)
+
+
 class ServerError(Exception):
     """A database server could not be found, made or started."""
 
@@ -61,7 +74,7 @@ def start(command, *, cwd, log, env, death_signal):
                 **_identity(),
             )
 
-    return _starter.submit(popen).result()
+    return on_starter(popen)
 
 
 def run(command, *, cwd, env, stdin="", as_server=True):

@@ -1,6 +1,7 @@
 """Loads the services that lagoa uses before the first request comes in."""
 
 import importlib
+import threading
 
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -25,7 +26,12 @@ def warm_up():
         backends[region]
 
 
+# Set when nothing is loaded in the background any more.
+loaded = threading.Event()
+
+
 def load_models():
     """Read the services' descriptions, which the first request to each would wait for."""
     for service in SERVICES:
         get_service_model(service)
+    loaded.set()
