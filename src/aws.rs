@@ -13,6 +13,8 @@ pub mod marks;
 pub mod memo;
 pub mod policies;
 pub mod rds_tags;
+pub mod redshift_serverless_tags;
+pub mod redshift_tags;
 pub mod retry;
 pub mod vault;
 

@@ -14,11 +14,39 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from . import databases, ec2, iam, missing, rds, rds_groups, s3, secrets_manager, tagging
+from . import (
+    databases,
+    ec2,
+    iam,
+    json_services,
+    missing,
+    rds,
+    rds_groups,
+    redshift,
+    redshift_data,
+    redshift_groups,
+    redshift_serverless,
+    s3,
+    secrets_manager,
+    tagging,
+)
 from .request_log import RequestLog, identify
 
 # Importing these corrected moto's classes; naming them here shows that it is on purpose.
-CORRECTIONS = (ec2, iam, missing, rds, rds_groups, s3, secrets_manager, tagging)
+CORRECTIONS = (
+    ec2,
+    iam,
+    missing,
+    rds,
+    rds_groups,
+    redshift,
+    redshift_groups,
+    s3,
+    secrets_manager,
+    tagging,
+)
+# These answer for services of their own.
+SERVICES = (redshift_data, redshift_serverless)
 
 
 class Handler(MotoRequestHandler):
@@ -55,6 +83,8 @@ class Application(DomainDispatcherApplication):
             self.log.add(service, operation, int(status.split()[0]), took)
             return start_response(status, headers, *rest)
 
+        if json_services.has(service):
+            return json_services.answer(service, operation, environ, noting)
         return super().__call__(environ, noting)
 
     def _answer(self, method, path, start_response):
@@ -80,6 +110,8 @@ class Application(DomainDispatcherApplication):
         databases.remove_all()
         BackendDict.reset()
         reset_model_data()
+        for service in SERVICES:
+            service.reset()
         self.log.reset()
         return {}
 
