@@ -16,6 +16,8 @@ pub mod memo;
 pub mod pacing;
 pub mod policies;
 pub mod rds_tags;
+pub mod redshift_serverless_tags;
+pub mod redshift_tags;
 pub mod retired;
 pub mod retry;
 pub mod vault;

@@ -406,6 +406,51 @@ impl JsonSchema for Database {
     }
 }
 
+/// How SQL gets to a Redshift warehouse over HTTP; what a cluster or a workgroup computes and what a
+/// seed needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Warehouse {
+    /// Name of the cluster or of the workgroup.
+    pub name: String,
+    /// Database that SQL works in.
+    pub database: String,
+    /// ARN of the secret with the user and the password. Without one, AWS makes temporary
+    /// credentials.
+    pub secret_arn: Option<String>,
+    /// User that temporary credentials are for, in a cluster. Without one, a user of the IAM
+    /// identity's own.
+    pub user: Option<String>,
+    /// The thing in AWS that carries the marks of what was seeded.
+    pub arn: Option<String>,
+}
+
+/// The warehouse that a seed works in: a resource by key, or one that lagoa doesn't own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum WarehouseOf<const SERVERLESS: bool> {
+    /// Known: the warehouse exists, or was written out in the stack.
+    Known(Box<Warehouse>),
+    /// A reference that becomes known once the warehouse exists.
+    Unknown(String),
+}
+
+impl<const SERVERLESS: bool> JsonSchema for WarehouseOf<SERVERLESS> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        if SERVERLESS { "WorkgroupWarehouse" } else { "ClusterWarehouse" }.into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Warehouse::json_schema(generator);
+        let kind = if SERVERLESS { "redshift_serverless_workgroup" } else { "redshift_cluster" };
+        schema
+            .insert("x-refers".into(), serde_json::json!({ "kind": kind, "field": "connection" }));
+        schema
+    }
+}
+
 /// Files beside the stack, as paths or globs; lagoa expands a glob in lexical order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

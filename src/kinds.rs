@@ -31,6 +31,9 @@ kinds! {
     rds_instance::RdsInstance,
     rds_parameter_group::RdsParameterGroup,
     rds_subnet_group::RdsSubnetGroup,
+    redshift_cluster::RedshiftCluster,
+    redshift_parameter_group::RedshiftParameterGroup,
+    redshift_subnet_group::RedshiftSubnetGroup,
     s3_bucket::S3Bucket,
     secretsmanager_secret::SecretsmanagerSecret,
 }

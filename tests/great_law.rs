@@ -228,6 +228,9 @@ laws! {
     rds_instance,
     rds_parameter_group,
     rds_subnet_group,
+    redshift_cluster,
+    redshift_parameter_group,
+    redshift_subnet_group,
     s3_bucket,
     secretsmanager_secret,
 }

@@ -11,17 +11,28 @@ pub async fn read(aws: &Aws, arn: &str) -> Result<Tags, Error> {
     Ok(from_aws(reply.tag_list()))
 }
 
+/// Sets tags, whatever values they had.
+pub async fn set(aws: &Aws, arn: &str, tags: &Tags) -> Result<(), Error> {
+    let call = aws.rds.add_tags_to_resource().resource_name(arn);
+    call.set_tags(Some(to_aws(tags))).send().await?;
+    Ok(())
+}
+
+/// Takes tags away.
+pub async fn remove(aws: &Aws, arn: &str, keys: Vec<String>) -> Result<(), Error> {
+    let call = aws.rds.remove_tags_from_resource().resource_name(arn);
+    call.set_tag_keys(Some(keys)).send().await?;
+    Ok(())
+}
+
 /// Sets and removes what turns `live` into `desired`; nothing when they agree.
 pub async fn update(aws: &Aws, arn: &str, desired: &Tags, live: &Tags) -> Result<(), Error> {
-    let (set, remove) = desired.change_from(live);
-    if !set.is_empty() {
-        let tags = Tags(set);
-        let call = aws.rds.add_tags_to_resource().resource_name(arn);
-        call.set_tags(Some(to_aws(&tags))).send().await?;
+    let (changed, gone) = desired.change_from(live);
+    if !changed.is_empty() {
+        set(aws, arn, &Tags(changed)).await?;
     }
-    if !remove.is_empty() {
-        let call = aws.rds.remove_tags_from_resource().resource_name(arn);
-        call.set_tag_keys(Some(remove)).send().await?;
+    if !gone.is_empty() {
+        remove(aws, arn, gone).await?;
     }
     Ok(())
 }

@@ -35,6 +35,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "fork.py",
     "iam.py",
     "latency.py",
+    "json_services.py",
     "mariadb.py",
     "missing.py",
     "patching.py",
@@ -46,6 +47,11 @@ const SOURCES: &[(&str, &str)] = sources![
     "rds_fields.py",
     "rds_groups.py",
     "rds_rules.py",
+    "redshift.py",
+    "redshift_data.py",
+    "redshift_dialect.py",
+    "redshift_groups.py",
+    "redshift_serverless.py",
     "request_log.py",
     "s3.py",
     "secrets_manager.py",
@@ -53,6 +59,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "tagging.py",
     "templates.py",
     "validation.py",
+    "warehouse.py",
     "warm_up.py",
 ];
 

@@ -149,6 +149,7 @@ impl Site {
             .env("LAGOA_SANDBOX_RDS_DELAY", "0.2")
             .env("LAGOA_SANDBOX_VALIDATE", "1")
             .env("LAGOA_TEST_PASSWORD", "correct-horse-battery")
+            .env("LAGOA_TEST_WAREHOUSE_PASSWORD", "Correct-horse-9")
             .env_remove("AWS_PROFILE")
             .stdin(Stdio::null());
         command

@@ -14,7 +14,23 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from . import databases, ec2, iam, latency, missing, rds, rds_groups, s3, secrets_manager, tagging
+from . import (
+    databases,
+    ec2,
+    iam,
+    json_services,
+    latency,
+    missing,
+    rds,
+    rds_groups,
+    redshift,
+    redshift_data,
+    redshift_groups,
+    redshift_serverless,
+    s3,
+    secrets_manager,
+    tagging,
+)
 from .announcement import announce
 from .census import census
 from .fork import fork
@@ -22,7 +38,20 @@ from .request_log import RequestLog, identify
 from .validation import Validation
 
 # Importing these corrected moto's classes; naming them here shows that it is on purpose.
-CORRECTIONS = (ec2, iam, missing, rds, rds_groups, s3, secrets_manager, tagging)
+CORRECTIONS = (
+    ec2,
+    iam,
+    missing,
+    rds,
+    rds_groups,
+    redshift,
+    redshift_groups,
+    s3,
+    secrets_manager,
+    tagging,
+)
+# These answer for services of their own.
+SERVICES = (redshift_data, redshift_serverless)
 
 
 class Handler(MotoRequestHandler):
@@ -66,6 +95,8 @@ class Application(DomainDispatcherApplication):
             self.log.add(service, operation, int(status.split()[0]), took)
             return start_response(status, headers, *rest)
 
+        if json_services.has(service):
+            return json_services.answer(service, operation, environ, noting)
         return super().__call__(environ, noting)
 
     def _answer(self, method, path, start_response):
@@ -91,6 +122,8 @@ class Application(DomainDispatcherApplication):
         databases.remove_all()
         BackendDict.reset()
         reset_model_data()
+        for service in SERVICES:
+            service.reset()
         self.log.reset()
         return {}
 

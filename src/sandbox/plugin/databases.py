@@ -1,4 +1,4 @@
-"""The database servers of this sandbox: one behind every RDS instance."""
+"""The database servers of this sandbox: one behind every RDS instance and every warehouse."""
 
 import shutil
 import socket
@@ -12,7 +12,8 @@ from .mariadb import MariaDb
 from .postgres import Postgres
 from .processes import ServerError
 
-ENGINES = {"postgres": Postgres, "mysql": MariaDb, "mariadb": MariaDb}
+# A PostgreSQL stands in for Redshift too.
+ENGINES = {"postgres": Postgres, "redshift": Postgres, "mysql": MariaDb, "mariadb": MariaDb}
 START_TIMEOUT = 60.0
 START_ATTEMPTS = 3
 
@@ -27,7 +28,7 @@ def note(text):
 
 
 def has_server(engine):
-    """Whether the sandbox runs a real server for this RDS engine."""
+    """Whether the sandbox runs a real server for this engine."""
     return settings.databases and engine in ENGINES
 
 

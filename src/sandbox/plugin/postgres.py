@@ -79,7 +79,6 @@ class Postgres:
         with _Session(self.template, port) as session:
             session.run(f"ALTER ROLE {role} PASSWORD {secret}")
 
-
     def rows(self, port):
         """How many rows each table holds."""
         with _Session(self.template, port) as session:

@@ -9,9 +9,11 @@ from moto.core.resource_tagging import (
 from moto.ec2.models import EC2Backend
 from moto.iam.models import iam_backends
 from moto.rds.models import RDSBackend
+from moto.redshift.models import redshift_backends
 from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
 from moto.s3.models import s3_backends
 
+from . import redshift_serverless
 from .patching import replaces
 
 # Global services answer through this region alone.
@@ -53,6 +55,19 @@ def _iam_policies(account_id):
             yield TaggedResource(policy.arn, tags, "iam:policy")
 
 
+def _redshift(account_id, region):
+    """moto leaves Redshift out."""
+    backend = redshift_backends[account_id][region]
+    for kind in ("cluster", "parametergroup", "subnetgroup"):
+        for resource in list(backend.RESOURCE_TYPE_MAP[kind].values()):
+            tags = {tag["Key"]: tag["Value"] for tag in resource.tags}
+            yield TaggedResource(resource.arn, tags, f"redshift:{kind}")
+    for where, arn, tags in redshift_serverless.tagged():
+        if where == region:
+            kind = arn.rsplit(":", 1)[-1].split("/")[0]
+            yield TaggedResource(arn, tags, f"redshift-serverless:{kind}")
+
+
 @replaces(ResourceGroupsTaggingAPIBackend)
 def _get_resources_generator(
     _original, self, tag_filters=None, resource_type_filters=None, resource_arn_list=None
@@ -78,6 +93,7 @@ def _all_resources(self):
             elsewhere = bucket in buckets and buckets[bucket].region_name != self.region_name
             if not elsewhere:
                 yield resource
+    yield from _redshift(self.account_id, self.region_name)
     if self.region_name == GLOBAL_REGION:
         yield from _iam_policies(self.account_id)
 
