@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod ec2;
+pub mod emr;
 pub mod error;
 pub mod history;
 pub mod home;
@@ -13,7 +14,9 @@ pub mod marks;
 pub mod memo;
 pub mod policies;
 pub mod rds_tags;
+pub mod retired;
 pub mod retry;
+pub mod unanswered;
 pub mod vault;
 
 use std::collections::BTreeSet;

@@ -17,6 +17,8 @@ macro_rules! kinds {
 kinds! {
     ec2_key_pair::Ec2KeyPair,
     ec2_security_group::Ec2SecurityGroup,
+    emr_cluster::EmrCluster,
+    emr_security_configuration::EmrSecurityConfiguration,
     iam_group::IamGroup,
     iam_policy::IamPolicy,
     iam_role::IamRole,

@@ -30,6 +30,8 @@ const SOURCES: &[(&str, &str)] = sources![
     "binaries.py",
     "databases.py",
     "ec2.py",
+    "emr.py",
+    "emr_clusters.py",
     "iam.py",
     "mariadb.py",
     "missing.py",
