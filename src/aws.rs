@@ -4,6 +4,7 @@
 pub mod account;
 pub mod dms;
 pub mod ec2;
+pub mod emr;
 pub mod error;
 pub mod fixed_role;
 pub mod history;
@@ -20,6 +21,7 @@ pub mod redshift_serverless_tags;
 pub mod redshift_tags;
 pub mod retired;
 pub mod retry;
+pub mod unanswered;
 pub mod vault;
 mod wire;
 

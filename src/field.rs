@@ -333,8 +333,8 @@ refers! {
     DmsCertificateArn => "dms_certificate"."arn",
     /// An EMR cluster, by key or id.
     EmrClusterId => "emr_cluster"."id",
-    /// An EMR security configuration, by key or name.
-    EmrSecurityConfigurationName => "emr_security_configuration"."name",
+    /// An EMR security configuration, by key or by its name in AWS.
+    EmrSecurityConfigurationName => "emr_security_configuration"."marked_name",
     /// An EKS cluster, by key or name.
     EksClusterName => "eks_cluster"."name",
     /// A Redshift subnet group, by key or name.

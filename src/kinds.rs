@@ -22,6 +22,8 @@ kinds! {
     dms_subnet_group::DmsSubnetGroup,
     ec2_key_pair::Ec2KeyPair,
     ec2_security_group::Ec2SecurityGroup,
+    emr_cluster::EmrCluster,
+    emr_security_configuration::EmrSecurityConfiguration,
     iam_group::IamGroup,
     iam_policy::IamPolicy,
     iam_role::IamRole,

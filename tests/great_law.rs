@@ -219,6 +219,8 @@ macro_rules! laws {
 laws! {
     ec2_key_pair,
     ec2_security_group,
+    emr_cluster,
+    emr_security_configuration,
     iam_group,
     iam_policy,
     iam_role,

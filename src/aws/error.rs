@@ -116,6 +116,11 @@ pub const BY_MESSAGE: &[(&str, &str, Class)] = &[
     ("AccessDeniedFault", "", Class::Propagating),
     ("ValidationException", "Invalid InstanceProfile", Class::Propagating),
     ("AccessDeniedException", "Failed to authorize instance profile", Class::Propagating),
+    // EMR has one code for all that it can't do.
+    ("InvalidRequestException", "is not valid", Class::Gone),
+    ("InvalidRequestException", "does not exist", Class::Gone),
+    ("InvalidRequestException", "already exists", Class::Already),
+    ("InvalidRequestException", "in use", Class::Dependency),
     ("InvalidParameterException", "Error in role params", Class::Propagating),
     ("InvalidParameterException", "Role could not be assumed", Class::Propagating),
     (
@@ -301,6 +306,13 @@ mod tests {
             ("LimitExceededException", "", Class::Terminal),
             ("AccessDenied", "", Class::Terminal),
             ("BucketNotEmpty", "", Class::Terminal),
+            ("InvalidRequestException", "Cluster id 'j-1' is not valid.", Class::Gone),
+            (
+                "InvalidRequestException",
+                "Security configuration with name 'a' does not exist.",
+                Class::Gone,
+            ),
+            ("InvalidRequestException", "Cluster id 'j-1' is terminated.", Class::Terminal),
             ("NoSuchLifecycleConfiguration", "", Class::Gone),
             ("NoSuchCORSConfiguration", "", Class::Gone),
             ("NoSuchBucketPolicy", "", Class::Gone),

@@ -39,13 +39,46 @@ const ROWS: &[Row] = &[
     row(DMS_ENGINE, "3.6.0", "2026-04-27", DMS_ENGINE_NOW),
 ];
 
-/// Why AWS no longer takes this value for this `kind.field`, with the remedy; `None` when it may.
-pub fn retired(of: &str, value: &str) -> Option<String> {
+const EMR_RELEASE: &str = "emr_cluster.release_label";
+const EMR_SERVERLESS_RELEASE: &str = "emr_serverless_application.release_label";
+const EMR_RELEASE_NOW: &str = "write emr-7.9.0 or later";
+
+/// What AWS still takes, but no longer mends; `since` is the end of standard support, at the latest.
+const UNSUPPORTED: &[Row] = &[
+    // EMR release guide: standard support ends 24 months after a release; 6.15.0 came on 2023-11-17,
+    // 7.3.0 on 2024-10-16.
+    row(EMR_RELEASE, "emr-4.*", "2025-11-17", EMR_RELEASE_NOW),
+    row(EMR_RELEASE, "emr-5.1*", "2025-11-17", EMR_RELEASE_NOW),
+    row(EMR_RELEASE, "emr-5.2*", "2025-11-17", EMR_RELEASE_NOW),
+    row(EMR_RELEASE, "emr-6.*", "2025-11-17", EMR_RELEASE_NOW),
+    row(EMR_RELEASE, "emr-7.0.*", "2026-10-16", EMR_RELEASE_NOW),
+    row(EMR_RELEASE, "emr-7.1.*", "2026-10-16", EMR_RELEASE_NOW),
+    row(EMR_RELEASE, "emr-7.2.*", "2026-10-16", EMR_RELEASE_NOW),
+    row(EMR_RELEASE, "emr-7.3.*", "2026-10-16", EMR_RELEASE_NOW),
+    row(EMR_SERVERLESS_RELEASE, "emr-6.*", "2025-11-17", EMR_RELEASE_NOW),
+    row(EMR_SERVERLESS_RELEASE, "emr-7.0.*", "2026-10-16", EMR_RELEASE_NOW),
+    row(EMR_SERVERLESS_RELEASE, "emr-7.1.*", "2026-10-16", EMR_RELEASE_NOW),
+    row(EMR_SERVERLESS_RELEASE, "emr-7.2.*", "2026-10-16", EMR_RELEASE_NOW),
+    row(EMR_SERVERLESS_RELEASE, "emr-7.3.*", "2026-10-16", EMR_RELEASE_NOW),
+];
+
+fn find(rows: &'static [Row], of: &str, value: &str) -> Option<&'static Row> {
     let means = |pattern: &str| match pattern.strip_suffix('*') {
         Some(start) => value.starts_with(start),
         None => value == pattern,
     };
-    let row = ROWS.iter().find(|row| row.of == of && means(row.value))?;
+    rows.iter().find(|row| row.of == of && means(row.value))
+}
+
+/// Why this value for this `kind.field` is a bad choice though AWS takes it; `None` when it isn't.
+pub fn unsupported(of: &str, value: &str) -> Option<String> {
+    let row = find(UNSUPPORTED, of, value)?;
+    Some(format!("AWS no longer mends {value}, since {} at the latest: {}", row.since, row.remedy))
+}
+
+/// Why AWS no longer takes this value for this `kind.field`, with the remedy; `None` when it may.
+pub fn retired(of: &str, value: &str) -> Option<String> {
+    let row = find(ROWS, of, value)?;
     Some(format!("AWS has made nothing new with {value} since {}: {}", row.since, row.remedy))
 }
 
@@ -63,8 +96,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_out_of_support_is_told_apart() {
+        let why = unsupported(EMR_RELEASE, "emr-6.9.0").expect("emr-6.9.0 is out of support");
+        assert!(why.contains("emr-6.9.0") && why.contains("emr-7.9.0"), "{why}");
+        assert_eq!(unsupported(EMR_RELEASE, "emr-7.9.0"), None);
+        assert_eq!(retired(EMR_RELEASE, "emr-6.9.0"), None);
+    }
+
+    #[test]
     fn every_row_has_a_day_and_a_field() {
-        for row in ROWS {
+        for row in ROWS.iter().chain(UNSUPPORTED) {
             assert!(row.since.parse::<jiff::civil::Date>().is_ok(), "{}", row.since);
             let (kind, field) = row.of.split_once('.').expect("a kind and a field");
             assert!(!kind.is_empty() && !field.is_empty() && !row.remedy.is_empty());

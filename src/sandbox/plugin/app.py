@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 from . import (
     databases,
     ec2,
+    emr,
     iam,
     json_services,
     latency,
@@ -40,6 +41,7 @@ from .validation import Validation
 # Importing these corrected moto's classes; naming them here shows that it is on purpose.
 CORRECTIONS = (
     ec2,
+    emr,
     iam,
     missing,
     rds,

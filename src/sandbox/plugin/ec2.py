@@ -15,6 +15,7 @@ from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.responses.security_groups import SecurityGroups
 from moto.rds.models import rds_backends
 
+from . import emr
 from .patching import page, replaces
 
 
@@ -49,7 +50,8 @@ def _is_in_use(ec2, group):
     )
     instances = rds_backends[ec2.account_id][ec2.region_name].databases.values()
     databases = any(group.id in (i.vpc_security_group_ids or []) for i in list(instances))
-    return referring or interfaces or databases
+    clusters = emr.uses_group(ec2.account_id, ec2.region_name, group.id)
+    return referring or interfaces or databases or clusters
 
 
 @replaces(SecurityGroupRule)

@@ -15,3 +15,5 @@ latency = float(os.environ.get("LAGOA_SANDBOX_LATENCY", "0"))
 validate = os.environ.get("LAGOA_SANDBOX_VALIDATE") == "1"
 # "off" leaves RDS instances without a server behind them, for tests of many instances.
 databases = os.environ.get("LAGOA_SANDBOX_DATABASES", "on") != "off"
+# Seconds that an EMR cluster spends in each passing state, and a step running.
+emr_delay = float(os.environ.get("LAGOA_SANDBOX_EMR_DELAY", "0.4"))

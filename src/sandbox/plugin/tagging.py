@@ -13,7 +13,7 @@ from moto.redshift.models import redshift_backends
 from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
 from moto.s3.models import s3_backends
 
-from . import redshift_serverless
+from . import emr, redshift_serverless
 from .patching import replaces
 
 # Global services answer through this region alone.
@@ -94,6 +94,7 @@ def _all_resources(self):
             if not elsewhere:
                 yield resource
     yield from _redshift(self.account_id, self.region_name)
+    yield from emr.tagged_resources(self.account_id, self.region_name)
     if self.region_name == GLOBAL_REGION:
         yield from _iam_policies(self.account_id)
 
