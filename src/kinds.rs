@@ -15,8 +15,14 @@ macro_rules! kinds {
 }
 
 kinds! {
+    ec2_internet_gateway::Ec2InternetGateway,
     ec2_key_pair::Ec2KeyPair,
+    ec2_nat_gateway::Ec2NatGateway,
+    ec2_route_table::Ec2RouteTable,
     ec2_security_group::Ec2SecurityGroup,
+    ec2_subnet::Ec2Subnet,
+    ec2_vpc::Ec2Vpc,
+    ec2_vpc_endpoint::Ec2VpcEndpoint,
     iam_group::IamGroup,
     iam_policy::IamPolicy,
     iam_role::IamRole,

@@ -14,11 +14,36 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from . import databases, ec2, iam, missing, rds, rds_groups, s3, secrets_manager, tagging
+from . import (
+    databases,
+    ec2,
+    ec2_nat_gateways,
+    ec2_network,
+    ec2_vpc_endpoints,
+    iam,
+    missing,
+    rds,
+    rds_groups,
+    s3,
+    secrets_manager,
+    tagging,
+)
 from .request_log import RequestLog, identify
 
 # Importing these corrected moto's classes; naming them here shows that it is on purpose.
-CORRECTIONS = (ec2, iam, missing, rds, rds_groups, s3, secrets_manager, tagging)
+CORRECTIONS = (
+    ec2,
+    ec2_nat_gateways,
+    ec2_network,
+    ec2_vpc_endpoints,
+    iam,
+    missing,
+    rds,
+    rds_groups,
+    s3,
+    secrets_manager,
+    tagging,
+)
 
 
 class Handler(MotoRequestHandler):

@@ -11,3 +11,5 @@ cache = Path(os.environ.get("LAGOA_SANDBOX_CACHE", "."))
 rds_delay = float(os.environ.get("LAGOA_SANDBOX_RDS_DELAY", "1.5"))
 # "off" leaves RDS instances without a server behind them, for tests of many instances.
 databases = os.environ.get("LAGOA_SANDBOX_DATABASES", "on") != "off"
+# Seconds that a NAT gateway or an interface endpoint spends coming and going, at least.
+ec2_delay = float(os.environ.get("LAGOA_SANDBOX_EC2_DELAY", "0.5"))
