@@ -14,6 +14,8 @@ pub mod kms;
 pub mod lock;
 pub mod marks;
 pub mod memo;
+pub mod named;
+pub mod obstacles;
 pub mod pacing;
 pub mod policies;
 pub mod rds_tags;
@@ -94,7 +96,7 @@ pub struct Aws {
     pub tagging: aws_sdk_resourcegroupstagging::Client,
     /// Elastic Compute Cloud, the few operations that lagoa needs.
     pub ec2: ec2::Client,
-    sweep: Memo<Vec<String>>,
+    sweep: Memo<Vec<Swept>>,
     account: Memo<AccountDetails>,
 }
 
@@ -187,9 +189,23 @@ impl Aws {
     /// such as (`rds`, `db:`). A hint only: deleted things linger and new ones come late, so
     /// whoever uses it reads each to be sure.
     pub async fn swept(&self, service: &str, prefix: &str) -> Result<Vec<String>, Error> {
-        let arns = self.sweep.get(|| sweep(self.tagging.clone(), self.site.stack.clone())).await?;
-        let names = arns.iter().filter_map(|arn| {
-            let mut parts = arn.splitn(6, ':').skip(2);
+        self.swept_of(service, prefix, false).await
+    }
+
+    /// As [`swept`](Self::swept), of what belongs to a resource and is none itself.
+    pub async fn swept_parts(&self, service: &str, prefix: &str) -> Result<Vec<String>, Error> {
+        self.swept_of(service, prefix, true).await
+    }
+
+    async fn swept_of(
+        &self,
+        service: &str,
+        prefix: &str,
+        parts: bool,
+    ) -> Result<Vec<String>, Error> {
+        let all = self.sweep.get(|| sweep(self.tagging.clone(), self.site.stack.clone())).await?;
+        let names = all.iter().filter(|one| one.part == parts).filter_map(|one| {
+            let mut parts = one.arn.splitn(6, ':').skip(2);
             let (of, _region, _account) = (parts.next()?, parts.next()?, parts.next()?);
             let name = parts.next()?.strip_prefix(prefix)?;
             (of == service).then(|| name.to_owned())
@@ -248,23 +264,30 @@ fn no_identity(error: Error) -> Error {
 /// The most that `GetResources` gives in one answer; it gives fewer when nobody asks.
 const LARGEST_PAGE: i32 = 100;
 
+/// Something that carries the stack's tag.
+struct Swept {
+    arn: String,
+    /// It belongs to a resource and is none itself.
+    part: bool,
+}
+
 async fn sweep(
     client: aws_sdk_resourcegroupstagging::Client,
     stack: String,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<Swept>, Error> {
     let filter = aws_sdk_resourcegroupstagging::types::TagFilter::builder()
         .key("lagoa:stack")
         .values(stack)
         .build();
     let sweep = client.get_resources().tag_filters(filter).resources_per_page(LARGEST_PAGE);
     let mut pages = sweep.into_paginator().send();
-    let mut arns = Vec::new();
+    let mut swept = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page?;
-        let found = page.resource_tag_mapping_list().iter();
-        // What belongs to a resource is no resource itself.
-        let whole = found.filter(|one| one.tags().iter().all(|tag| tag.key() != vault::PART_OF));
-        arns.extend(whole.filter_map(|one| one.resource_arn().map(str::to_owned)));
+        swept.extend(page.resource_tag_mapping_list().iter().filter_map(|one| {
+            let arn = one.resource_arn()?.to_owned();
+            Some(Swept { arn, part: one.tags().iter().any(|tag| tag.key() == vault::PART_OF) })
+        }));
     }
-    Ok(arns)
+    Ok(swept)
 }

@@ -1,6 +1,7 @@
 //! lagoa provisions AWS data platforms from YAML and seeds their databases.
 
 pub mod aws;
+pub mod cidr;
 pub mod cli;
 pub mod diagnostic;
 pub mod diff;

@@ -217,8 +217,14 @@ macro_rules! laws {
 }
 
 laws! {
+    ec2_internet_gateway,
     ec2_key_pair,
+    ec2_nat_gateway,
+    ec2_route_table,
     ec2_security_group,
+    ec2_subnet,
+    ec2_vpc,
+    ec2_vpc_endpoint,
     emr_cluster,
     emr_security_configuration,
     iam_group,

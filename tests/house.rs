@@ -10,6 +10,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("diagnostic", &[]),
     ("policy", &[]),
     ("reference", &[]),
+    ("cidr", &["reference"]),
     ("field", &["policy"]),
     // Below everything else: AWS, and the contract of whoever speaks with it.
     ("aws", &["field", "kind", "reference"]),
@@ -31,7 +32,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The kinds, and what those that seed share.
     ("seed", &[]),
     ("sql_seed", &["aws", "field", "kind", "reference", "seed"]),
-    ("kinds", &["aws", "field", "kind", "reference", "seed", "sql_seed"]),
+    ("kinds", &["aws", "cidr", "field", "kind", "reference", "seed", "sql_seed"]),
     // Commands join all of them.
     ("sandbox", &[]),
     (

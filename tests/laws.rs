@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use support::yaml;
 
 /// Kinds that examples refer to and that aren't written yet. May only shrink.
-const ABSENT: &[&str] = &["ec2_subnet", "ec2_vpc"];
+const ABSENT: &[&str] = &[];
 
 fn facts_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/facts")

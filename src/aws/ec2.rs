@@ -10,21 +10,29 @@
 
 mod endpoint;
 mod error;
+mod gateways;
+mod networks;
 mod query;
+mod routes;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod vpc_endpoints;
 mod wire;
 
 use query::Form;
 use wire::{Ack, Authorized, CreatedGroup, Page, Revoked};
 
 pub use error::{Ec2Error, Error, Result};
+pub use gateways::{Address, NatGateway, NatGatewayAddress};
+pub use networks::{GatewayAttachment, InternetGateway, VpcAttribute};
+pub use routes::{Destination, Route, RouteTable, RouteTableAssociation, Target};
 pub use transport::Client;
+pub use vpc_endpoints::{EndpointChange, NewEndpoint, VpcEndpoint};
 pub use wire::{
     Attachment, CreatedKeyPair, Direction, Filter, ImportedKeyPair, IpPermission, KeyFormat,
-    KeyPair, KeyType, NetworkInterface, Peer, ReferencedGroup, SecurityGroup, SecurityGroupRule,
-    Subnet, Tags, Vpc,
+    KeyPair, KeyType, NetworkInterface, Peer, PublicAddress, ReferencedGroup, SecurityGroup,
+    SecurityGroupRule, Subnet, Tags, Vpc,
 };
 
 /// The page size we ask for: the most that EC2 gives.
@@ -32,27 +40,6 @@ const PAGE: i32 = 1000;
 
 /// EC2 takes this many filter values in one request.
 pub const FILTER_VALUES: usize = 200;
-
-/// Networks.
-impl Client {
-    /// The VPCs that pass all filters.
-    pub async fn describe_vpcs(&self, filters: &[Filter]) -> Result<Vec<Vpc>> {
-        self.filtered("DescribeVpcs", filters).await
-    }
-
-    /// The subnets that pass all filters.
-    pub async fn describe_subnets(&self, filters: &[Filter]) -> Result<Vec<Subnet>> {
-        self.filtered("DescribeSubnets", filters).await
-    }
-
-    /// The network interfaces that pass all filters, such as the ones in a security group.
-    pub async fn describe_network_interfaces(
-        &self,
-        filters: &[Filter],
-    ) -> Result<Vec<NetworkInterface>> {
-        self.filtered("DescribeNetworkInterfaces", filters).await
-    }
-}
 
 /// Security groups.
 impl Client {
@@ -275,4 +262,10 @@ impl Client {
     async fn ask(&self, form: Form) -> Result<()> {
         self.call::<Ack>(form).await.map(drop)
     }
+}
+
+/// What EC2 knows two requests as one by. Another one for every request: EC2 remembers them longer
+/// than what they made lives, and would answer with that.
+fn token() -> String {
+    format!("lagoa-{:032x}", rand::random::<u128>())
 }

@@ -330,13 +330,16 @@ impl Run<'_> {
         let status = |text| self.status(step, text);
         let cx = self.cx(step, &status);
         let patience = self.patience(step);
-        let mut asked = false;
+        let mut asked = None;
         loop {
             let leaving = matches!(&live.phase, Phase::Pending(why) if why == "deleting");
-            if !leaving && !asked {
+            // What fails to go, or leaves something behind, is asked to go once more.
+            let stuck =
+                matches!(&live.phase, Phase::Failed(_)) && asked != Some(live.phase.clone());
+            if !leaving && (asked.is_none() || stuck) {
+                asked = Some(live.phase.clone());
                 let delete = || step.kind.delete(&live.fields, &step.farewell, &cx);
                 self.call(step, false, delete).await.map_err(|error| still_used(step, error))?;
-                asked = true;
             }
             match self.read(step, &Value::Null).await? {
                 None => return Ok(()),

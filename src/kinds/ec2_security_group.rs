@@ -11,8 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::ec2::{Direction, FILTER_VALUES, Filter, SecurityGroup, SecurityGroupRule};
+use crate::aws::named::not_visible_yet;
 use crate::aws::{Aws, Class, Error, gone_is_fine};
-use crate::field::{Computed, Immutable, Tags};
+use crate::field::{Computed, Immutable, Tags, VpcId};
 use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
 use crate::reference::is_marked;
 use rule::{Rule, SELF};
@@ -28,8 +29,8 @@ pub struct Ec2SecurityGroup {
     /// What the group is for; at most 255 characters, no accents. `Managed by lagoa` for a new group
     /// when left out.
     pub description: Option<Immutable<String>>,
-    /// Id of the VPC; without one the region's default VPC.
-    pub vpc: Option<Immutable<String>>,
+    /// The VPC by key or id; without one the region's default VPC.
+    pub vpc: Option<Immutable<VpcId>>,
     /// The traffic that is let in. None unless the stack says so.
     #[serde(default)]
     pub ingress: BTreeSet<Rule>,
@@ -105,7 +106,7 @@ coins-app:
     }
 
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
-        let vpc = self.vpc.as_deref().map(String::as_str);
+        let vpc = self.vpc.as_ref().map(|vpc| &***vpc);
         let description = self.description.as_ref().map_or(DESCRIPTION, |text| text.as_str());
         let made = cx.ec2.create_security_group(cx.name, description, vpc, &self.tags).await;
         match made.map_err(Error::from) {
@@ -113,7 +114,7 @@ coins-app:
             Err(error) if error.code == "VPCIdNotSpecified" => {
                 Err(error.hint("this region has no default VPC: set `vpc` to the id of one"))
             }
-            Err(error) => Err(error),
+            Err(error) => Err(not_visible_yet(error)),
         }
     }
 
@@ -176,7 +177,8 @@ coins-app:
         if let Some(vpc) =
             self.vpc.as_ref().filter(|vpc| !is_marked(vpc) && !vpc.starts_with("vpc-"))
         {
-            wrong.push(("vpc".to_owned(), format!("`{}` is no VPC: write an id, `vpc-…`", **vpc)));
+            let message = format!("`{}` is no VPC: write a key, or an id `vpc-…`", vpc.0.0);
+            wrong.push(("vpc".to_owned(), message));
         }
         for (path, rules) in [("ingress", &self.ingress), ("egress", &self.egress)] {
             // Rules are a set, so a rule is named by what it says, not by its place.
@@ -261,7 +263,7 @@ fn is_ours(group: &SecurityGroup, site: &Site) -> bool {
 }
 
 fn wanted_vpc(wanted: &Wanted<Ec2SecurityGroup>) -> Option<&str> {
-    wanted.desired.as_ref()?.vpc.as_deref().map(String::as_str)
+    wanted.desired.as_ref()?.vpc.as_ref().map(|vpc| &***vpc)
 }
 
 /// Whether only the default VPC can tell which of the groups is meant.
@@ -310,7 +312,7 @@ fn found(
     };
     let fields = Ec2SecurityGroup {
         description: Some(Immutable(group.description.clone())),
-        vpc: group.vpc_id.clone().map(Immutable),
+        vpc: group.vpc_id.clone().map(|id| Immutable(id.into())),
         ingress: of(Direction::Ingress),
         egress: of(Direction::Egress),
         tags: Tags(group.tags.clone()),

@@ -40,6 +40,7 @@ use aws_smithy_runtime_api::client::ser_de::{
 };
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{ConfigBag, Layer};
+use aws_smithy_types::retry::RetryConfig;
 use aws_types::region::SigningRegion;
 use aws_types::{SdkConfig, SigningName};
 use tracing::Instrument;
@@ -96,6 +97,14 @@ impl Client {
         let mut operation = operation::<R>(form.action());
         operation.store_put(SensitiveOutput);
         self.invoke(operation, form).await.map_err(without_body)
+    }
+
+    /// As [`call`](Self::call), without the SDK's retries, for what would be made twice if the first
+    /// answer got lost. Whoever calls again looks first.
+    pub(super) async fn call_once<R: Reply>(&self, form: Form) -> Result<R> {
+        let mut operation = operation::<R>(form.action());
+        operation.store_put(RetryConfig::disabled());
+        self.invoke(operation, form).await
     }
 
     async fn invoke<R: Reply>(&self, operation: Layer, form: Form) -> Result<R> {

@@ -101,6 +101,7 @@ pub struct Vpc {
     pub vpc_id: String,
     pub state: Option<String>,
     pub cidr_block: Option<String>,
+    pub instance_tenancy: Option<String>,
     #[serde(default)]
     pub is_default: bool,
     #[serde(rename = "tagSet", default, deserialize_with = "tags")]
@@ -230,6 +231,14 @@ pub struct NetworkInterface {
     #[serde(default)]
     pub requester_managed: bool,
     pub attachment: Option<Attachment>,
+    pub association: Option<PublicAddress>,
+}
+
+/// The public address of a network interface.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublicAddress {
+    pub public_ip: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -264,11 +273,16 @@ impl Reply for ImportedKeyPair {}
 #[serde(bound = "T: Deserialize<'de>")]
 pub(super) struct Page<T> {
     #[serde(
+        alias = "addressesSet",
+        alias = "internetGatewaySet",
         alias = "keySet",
+        alias = "natGatewaySet",
         alias = "networkInterfaceSet",
+        alias = "routeTableSet",
         alias = "securityGroupInfo",
         alias = "securityGroupRuleSet",
         alias = "subnetSet",
+        alias = "vpcEndpointSet",
         alias = "vpcSet",
         deserialize_with = "list"
     )]
@@ -341,12 +355,12 @@ impl Reply for Revoked {
 #[derive(Debug, Deserialize)]
 struct UnknownPermission {}
 
-fn refused_unless(accepted: bool) -> Option<Ec2Error> {
+pub(super) fn refused_unless(accepted: bool) -> Option<Ec2Error> {
     (!accepted).then(|| Ec2Error::new(None, "EC2 did not do it, and did not say why".to_owned()))
 }
 
 /// What an absent `return` means: the HTTP status has said it already.
-fn yes() -> bool {
+pub(super) fn yes() -> bool {
     true
 }
 
@@ -358,7 +372,7 @@ struct List<T> {
     item: Vec<T>,
 }
 
-fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -373,7 +387,7 @@ struct Tag {
     value: String,
 }
 
-fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tags, D::Error> {
+pub(super) fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tags, D::Error> {
     let tags: Vec<Tag> = list(deserializer)?;
     Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
 }

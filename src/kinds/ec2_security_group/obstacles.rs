@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::aws::ec2::{Filter, NetworkInterface};
-use crate::aws::{Aws, Error};
+use crate::aws::{Aws, Error, obstacles};
 
 /// What still uses a security group.
 pub struct Obstacles {
@@ -11,9 +11,6 @@ pub struct Obstacles {
     /// Other groups with rules that name this one: names by id.
     pub groups: BTreeMap<String, String>,
 }
-
-/// How many obstacles a hint names.
-const NAMED: usize = 5;
 
 /// Asks EC2, which doesn't say it in its refusal.
 pub async fn find(aws: &Aws, id: &str) -> Result<Obstacles, Error> {
@@ -36,31 +33,10 @@ pub async fn find(aws: &Aws, id: &str) -> Result<Obstacles, Error> {
 impl Obstacles {
     /// Adds to EC2's refusal what is in the way.
     pub fn explain(&self, error: Error) -> Error {
-        let interfaces = self.interfaces.iter().map(interface);
+        let interfaces = self.interfaces.iter().map(obstacles::interface);
         let groups =
             self.groups.iter().map(|(id, name)| format!("a rule of security group {name} ({id})"));
-        let all: Vec<String> = interfaces.chain(groups).collect();
-        if all.is_empty() {
-            return error;
-        }
-        let more = all.len().saturating_sub(NAMED);
-        let mut hint = format!("still used by {}", all[..all.len().min(NAMED)].join(", "));
-        if more > 0 {
-            hint.push_str(&format!(" and {more} more"));
-        }
-        error.hint(hint)
-    }
-}
-
-fn interface(interface: &NetworkInterface) -> String {
-    let id = &interface.network_interface_id;
-    let instance =
-        interface.attachment.as_ref().and_then(|attachment| attachment.instance_id.as_ref());
-    let described = interface.description.as_ref().filter(|text| !text.is_empty());
-    match (instance, described) {
-        (Some(instance), _) => format!("instance {instance} (network interface {id})"),
-        (None, Some(described)) => format!("network interface {id} ({described})"),
-        (None, None) => format!("network interface {id}"),
+        obstacles::explain(error, &interfaces.chain(groups).collect::<Vec<_>>())
     }
 }
 
@@ -86,6 +62,7 @@ mod tests {
             requester_id: None,
             requester_managed: false,
             attachment,
+            association: None,
         }
     }
 

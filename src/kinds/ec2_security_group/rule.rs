@@ -6,12 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::spelling::{
-    Sort, canonical_cidr, canonical_protocol, description_problem, icmp_text, message,
+    Sort, canonical_protocol, description_problem, icmp_text, message,
     optional_text, optional_text_schema, ports_text, sort, span, text, text_schema,
 };
 
 use crate::aws::Error;
 use crate::aws::ec2::{IpPermission, Peer, SecurityGroupRule};
+use crate::cidr;
 use crate::field::{Computed, SecurityGroupId};
 use crate::reference::is_marked;
 
@@ -124,12 +125,12 @@ impl Rule {
             (None, Sort::Icmp) => Some("all".to_owned()),
             (icmp, _) => icmp.as_ref().map(message),
         };
-        let cidr = |text: &String| canonical_cidr(text).unwrap_or_else(|_| text.clone());
+        let range = |text: &String| cidr::canonical(text).unwrap_or_else(|_| text.clone());
         Self {
             protocol,
             ports: self.ports.as_ref().map(span),
             icmp,
-            cidr: self.cidr.as_ref().map(cidr),
+            cidr: self.cidr.as_ref().map(range),
             ..self.clone()
         }
     }
@@ -181,7 +182,7 @@ impl Rule {
     pub fn problems(&self) -> Vec<String> {
         let mut wrong = self.protocol_problems();
         if let Some(cidr) = self.cidr.as_ref().filter(|cidr| !is_marked(cidr)) {
-            wrong.extend(canonical_cidr(cidr).err());
+            wrong.extend(cidr::canonical(cidr).err());
         }
         let group = self.security_group.as_deref().filter(|group| !is_marked(group));
         let is_id = |group: &str| group.rsplit('/').next().is_some_and(|id| id.starts_with("sg-"));

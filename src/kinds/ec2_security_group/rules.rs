@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::rule::{Key, Rule};
 use crate::aws::ec2::{Direction, IpPermission};
+use crate::aws::named::not_visible_yet;
 use crate::aws::{Class, Error, gone_is_fine};
 use crate::kind::Cx;
 
@@ -90,7 +91,7 @@ async fn authorize(
 ) -> Result<(), Error> {
     let some = async |permissions: &[IpPermission]| {
         let answer = cx.ec2.authorize_security_group(direction, group, permissions).await;
-        answer.map(drop).map_err(|error| not_visible_yet(error.into()))
+        answer.map(drop).map_err(not_visible_yet)
     };
     match some(permissions).await {
         Err(error) if error.class == Class::Already => {}
@@ -103,11 +104,6 @@ async fn authorize(
         }
     }
     Ok(())
-}
-
-/// A group that a rule names may have been made a moment ago.
-fn not_visible_yet(error: Error) -> Error {
-    if error.is_gone() { Error { class: Class::Propagating, ..error } } else { error }
 }
 
 /// Takes rules away in one call. EC2 refuses all of them when it misses one, so then each goes

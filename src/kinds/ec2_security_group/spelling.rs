@@ -1,7 +1,5 @@
 //! How the parts of a rule are written: by people, and by EC2.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
@@ -106,31 +104,6 @@ pub fn icmp_text(kind: i32, code: i32) -> String {
     }
 }
 
-/// A range of addresses as EC2 keeps it: bits below the prefix are zero, IPv6 is short.
-pub fn canonical_cidr(text: &str) -> Result<String, String> {
-    let wrong = || {
-        format!(
-            "`{}` is no range of addresses: write 203.0.113.7/32, 10.0.0.0/8 or 2001:db8::/32",
-            crate::reference::shown(text)
-        )
-    };
-    let (address, length) = match text.trim().split_once('/') {
-        Some((address, length)) => (address, Some(length.parse::<u32>().map_err(|_| wrong())?)),
-        None => (text.trim(), None),
-    };
-    if let Ok(address) = address.parse::<Ipv4Addr>() {
-        let length = length.unwrap_or(32);
-        let below = 32_u32.checked_sub(length).ok_or_else(wrong)?;
-        let mask = u32::MAX.checked_shl(below).unwrap_or(0);
-        return Ok(format!("{}/{length}", Ipv4Addr::from_bits(address.to_bits() & mask)));
-    }
-    let address = address.parse::<Ipv6Addr>().map_err(|_| wrong())?;
-    let length = length.unwrap_or(128);
-    let below = 128_u32.checked_sub(length).ok_or_else(wrong)?;
-    let mask = u128::MAX.checked_shl(below).unwrap_or(0);
-    Ok(format!("{}/{length}", Ipv6Addr::from_bits(address.to_bits() & mask)))
-}
-
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum TextOrNumber {
@@ -167,26 +140,4 @@ pub fn text_schema(_: &mut SchemaGenerator) -> Schema {
 /// See [`optional_text`].
 pub fn optional_text_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["string", "integer", "null"] })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_written_as_ec2_keeps_them() {
-        for (written, kept) in [
-            ("203.0.113.7", "203.0.113.7/32"),
-            ("203.0.113.7/0", "0.0.0.0/0"),
-            ("10.1.2.3/8", "10.0.0.0/8"),
-            ("2001:0DB8::1/32", "2001:db8::/32"),
-            ("::/0", "::/0"),
-            ("::1", "::1/128"),
-        ] {
-            assert_eq!(canonical_cidr(written).as_deref(), Ok(kept));
-        }
-        for wrong in ["10.0.0.0/33", "10.0.0/8", "::/129", "my ip", "10.0.0.0/", "10.0.0.0/-1"] {
-            assert!(canonical_cidr(wrong).is_err(), "{wrong}");
-        }
-    }
 }

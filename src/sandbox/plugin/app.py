@@ -17,6 +17,9 @@ from werkzeug.serving import make_server
 from . import (
     databases,
     ec2,
+    ec2_nat_gateways,
+    ec2_network,
+    ec2_vpc_endpoints,
     emr,
     iam,
     json_services,
@@ -41,6 +44,9 @@ from .validation import Validation
 # Importing these corrected moto's classes; naming them here shows that it is on purpose.
 CORRECTIONS = (
     ec2,
+    ec2_nat_gateways,
+    ec2_network,
+    ec2_vpc_endpoints,
     emr,
     iam,
     missing,

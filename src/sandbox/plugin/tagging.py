@@ -30,21 +30,28 @@ def iter_tagged_resources(original, self):
             yield TaggedResource(resource.arn, tags, f"rds:{kind}")
 
 
-def _key_pairs(ec2):
-    for pair in list(ec2.key_pairs.values()):
-        arn = f"arn:{ec2.partition}:ec2:{ec2.region_name}:{ec2.account_id}:key-pair/{pair.id}"
-        yield TaggedResource(arn, dict(ec2.tags.get(pair.id, {})), "ec2:key-pair")
+def _ec2_left_out(ec2):
+    """What moto forgets of EC2."""
+    every = {
+        "elastic-ip": list(ec2.addresses),
+        "key-pair": list(ec2.key_pairs.values()),
+        "vpc-endpoint": list(ec2.vpc_end_points.values()),
+    }
+    for kind, things in every.items():
+        for thing in things:
+            arn = f"arn:{ec2.partition}:ec2:{ec2.region_name}:{ec2.account_id}:{kind}/{thing.id}"
+            yield TaggedResource(arn, dict(ec2.tags.get(thing.id, {})), f"ec2:{kind}")
 
 
 _ec2_resources = EC2Backend.iter_tagged_resources
 
 
-def _ec2_and_key_pairs(self):
+def _all_of_ec2(self):
     yield from _ec2_resources(self)
-    yield from _key_pairs(self)
+    yield from _ec2_left_out(self)
 
 
-EC2Backend.iter_tagged_resources = _ec2_and_key_pairs
+EC2Backend.iter_tagged_resources = _all_of_ec2
 
 
 def _iam_policies(account_id):
