@@ -1,0 +1,73 @@
+//! Values that AWS once took and now refuses.
+//!
+//! The facts come from AWS's own release notes and support calendars, which each group of rows
+//! names; a row is added when its day has passed. There is no clock in it: whether a stack is right
+//! doesn't depend on the day it is read.
+
+struct Row {
+    /// The kind and its field: `dms_replication_instance.engine_version`.
+    of: &'static str,
+    /// The value; a `*` at the end stands for any rest.
+    value: &'static str,
+    /// The day from which AWS refuses it for new resources, at the latest.
+    since: &'static str,
+    /// What to write instead.
+    remedy: &'static str,
+}
+
+const fn row(
+    of: &'static str,
+    value: &'static str,
+    since: &'static str,
+    remedy: &'static str,
+) -> Row {
+    Row { of, value, since, remedy }
+}
+
+const DMS_ENGINE: &str = "dms_replication_instance.engine_version";
+const DMS_ENGINE_NOW: &str = "write 3.5.4 or later, or leave it out for AWS's default version";
+
+const ROWS: &[Row] = &[
+    // AWS DMS release notes, "No new instance date".
+    row(DMS_ENGINE, "2.*", "2024-09-30", DMS_ENGINE_NOW),
+    row(DMS_ENGINE, "3.1.*", "2024-09-30", DMS_ENGINE_NOW),
+    row(DMS_ENGINE, "3.3.*", "2024-09-30", DMS_ENGINE_NOW),
+    row(DMS_ENGINE, "3.4.*", "2024-09-30", DMS_ENGINE_NOW),
+    row(DMS_ENGINE, "3.5.1", "2024-11-30", DMS_ENGINE_NOW),
+    row(DMS_ENGINE, "3.5.2", "2025-03-30", DMS_ENGINE_NOW),
+    row(DMS_ENGINE, "3.5.3", "2026-02-28", DMS_ENGINE_NOW),
+    row(DMS_ENGINE, "3.6.0", "2026-04-27", DMS_ENGINE_NOW),
+];
+
+/// Why AWS no longer takes this value for this `kind.field`, with the remedy; `None` when it may.
+pub fn retired(of: &str, value: &str) -> Option<String> {
+    let means = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(start) => value.starts_with(start),
+        None => value == pattern,
+    };
+    let row = ROWS.iter().find(|row| row.of == of && means(row.value))?;
+    Some(format!("AWS has made nothing new with {value} since {}: {}", row.since, row.remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_retired_says_since_when_and_what_to_do() {
+        let why = retired(DMS_ENGINE, "3.4.6").expect("3.4.6 is retired");
+        assert!(why.contains("3.4.6 since 2024-09-30") && why.contains("3.5.4"), "{why}");
+        for (of, value) in [(DMS_ENGINE, "3.5.4"), (DMS_ENGINE, "3.5.10"), ("other", "3.4.6")] {
+            assert_eq!(retired(of, value), None);
+        }
+    }
+
+    #[test]
+    fn every_row_has_a_day_and_a_field() {
+        for row in ROWS {
+            assert!(row.since.parse::<jiff::civil::Date>().is_ok(), "{}", row.since);
+            let (kind, field) = row.of.split_once('.').expect("a kind and a field");
+            assert!(!kind.is_empty() && !field.is_empty() && !row.remedy.is_empty());
+        }
+    }
+}
