@@ -23,8 +23,10 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 /// How long something that is said to be there may stay invisible, before lagoa takes it for
 /// somebody else's.
 const GLIMPSE_LIMIT: Duration = Duration::from_secs(15);
-/// Updates that may be tried before lagoa says that AWS doesn't keep a value.
+/// Updates without progress that may be tried before lagoa says that AWS doesn't keep a value.
 const UPDATES: usize = 4;
+/// Updates of one resource at all.
+const MOST_UPDATES: usize = 32;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
@@ -79,6 +81,7 @@ impl Run<'_> {
         let mut previous: Vec<Change> = Vec::new();
         let mut patience = Patience::new();
         let mut updates = 0;
+        let mut asked: Vec<Vec<Change>> = Vec::new();
         let mut forced = self.is_ordered(step) && !made;
         loop {
             let now = self.ready(step, &desired, live).await?;
@@ -93,11 +96,14 @@ impl Run<'_> {
             let waits = changes == previous && !force;
             if waits && patience.pause(SETTLE_LIMIT).await {
                 self.status(step, "waiting for AWS to show the change".to_owned());
-            } else if updates == UPDATES || (waits && updates > 1) {
+            } else if updates == UPDATES || asked.len() == MOST_UPDATES || (waits && updates > 1) {
                 return Err(unsettled(&changes).into());
             } else {
                 self.update(step, &wanted, &now, Turn { made, ordered: force }).await?;
-                updates += 1;
+                // What a service takes only step by step comes nearer with each; what was asked for
+                // before doesn't.
+                updates = if asked.contains(&changes) { updates + 1 } else { 1 };
+                asked.push(changes.clone());
                 patience = Patience::new();
                 previous = changes;
             }
@@ -307,6 +313,7 @@ impl Run<'_> {
         let cx = self.cx(step, &status);
         let patience = Patience::new();
         let mut asked = false;
+        let mut left = false;
         loop {
             let leaving = matches!(&live.phase, Phase::Pending(why) if why == "deleting");
             if !leaving && !asked {
@@ -318,8 +325,16 @@ impl Run<'_> {
                 None => return Ok(()),
                 Some(still) => live = still,
             }
-            if let Phase::Pending(why) = &live.phase {
-                self.status(step, why.clone());
+            match &live.phase {
+                Phase::Pending(why) => {
+                    left |= why == "deleting";
+                    self.status(step, why.clone());
+                }
+                Phase::Failed(why) if left => {
+                    let message = format!("AWS reports it as {why}");
+                    return Err(Error::new(Class::Terminal, message).into());
+                }
+                _ => {}
             }
             if !patience.pause(READY_LIMIT).await {
                 return Err(Error::new(Class::Terminal, "it didn't go in 90 minutes").into());
