@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod ec2;
+pub mod eks;
 pub mod error;
 pub mod history;
 pub mod home;
@@ -13,6 +14,7 @@ pub mod marks;
 pub mod memo;
 pub mod policies;
 pub mod rds_tags;
+pub mod retired;
 pub mod retry;
 pub mod vault;
 

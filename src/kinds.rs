@@ -17,7 +17,13 @@ macro_rules! kinds {
 kinds! {
     ec2_key_pair::Ec2KeyPair,
     ec2_security_group::Ec2SecurityGroup,
+    eks_access_entry::EksAccessEntry,
+    eks_addon::EksAddon,
+    eks_cluster::EksCluster,
+    eks_nodegroup::EksNodegroup,
+    eks_pod_identity::EksPodIdentity,
     iam_group::IamGroup,
+    iam_oidc_provider::IamOidcProvider,
     iam_policy::IamPolicy,
     iam_role::IamRole,
     iam_user::IamUser,

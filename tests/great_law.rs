@@ -219,7 +219,13 @@ macro_rules! laws {
 laws! {
     ec2_key_pair,
     ec2_security_group,
+    eks_access_entry,
+    eks_addon,
+    eks_cluster,
+    eks_nodegroup,
+    eks_pod_identity,
     iam_group,
+    iam_oidc_provider,
     iam_policy,
     iam_role,
     iam_user,
