@@ -30,6 +30,8 @@ const SOURCES: &[(&str, &str)] = sources![
     "binaries.py",
     "databases.py",
     "ec2.py",
+    "eks.py",
+    "eks_rules.py",
     "iam.py",
     "mariadb.py",
     "missing.py",

@@ -9,5 +9,7 @@ home = Path(os.environ.get("LAGOA_SANDBOX_HOME", "."))
 cache = Path(os.environ.get("LAGOA_SANDBOX_CACHE", "."))
 # Seconds that an RDS instance spends creating, modifying and deleting, at least.
 rds_delay = float(os.environ.get("LAGOA_SANDBOX_RDS_DELAY", "1.5"))
+# Seconds that a cluster, a node group or an add-on of EKS spends in each passing status.
+eks_delay = float(os.environ.get("LAGOA_SANDBOX_EKS_DELAY", "0.5"))
 # "off" leaves RDS instances without a server behind them, for tests of many instances.
 databases = os.environ.get("LAGOA_SANDBOX_DATABASES", "on") != "off"

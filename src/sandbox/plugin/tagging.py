@@ -12,6 +12,7 @@ from moto.rds.models import RDSBackend
 from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
 from moto.s3.models import s3_backends
 
+from . import eks
 from .patching import replaces
 
 # Global services answer through this region alone.
@@ -78,6 +79,8 @@ def _all_resources(self):
             elsewhere = bucket in buckets and buckets[bucket].region_name != self.region_name
             if not elsewhere:
                 yield resource
+    for arn, kind, fields in eks.things(self.account_id, self.region_name):
+        yield TaggedResource(arn, dict(fields["tags"]), kind)
     if self.region_name == GLOBAL_REGION:
         yield from _iam_policies(self.account_id)
 
