@@ -4,6 +4,7 @@
 pub mod account;
 pub mod dms;
 pub mod ec2;
+pub mod eks;
 pub mod emr;
 pub mod error;
 pub mod fixed_role;

@@ -194,6 +194,10 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
     /// data (`data` says whether it does).
     const ON_DESTROY_DEFAULT: Option<OnDestroy> = Some(OnDestroy::Delete);
 
+    /// The field that says what a name is unique in, such as the cluster of a node group. lagoa's
+    /// name for the resource then begins with that: `cluster/name`.
+    const WITHIN: Option<&'static str> = None;
+
     /// A read needs the references of the desired value filled in, so it comes after theirs.
     const READS_AFTER_REFERENCES: bool = false;
 
@@ -307,6 +311,8 @@ pub struct Facts {
     pub on_destroy: &'static [OnDestroy],
     /// See [`Kind::ON_DESTROY_DEFAULT`].
     pub on_destroy_default: Option<OnDestroy>,
+    /// See [`Kind::WITHIN`].
+    pub within: Option<&'static str>,
     /// See [`Kind::READS_AFTER_REFERENCES`].
     pub reads_after_references: bool,
     /// See [`Kind::TAKES`].
@@ -412,6 +418,7 @@ impl<K: Kind> AnyKind for Registered<K> {
             holds: K::HOLDS,
             on_destroy: K::ON_DESTROY,
             on_destroy_default: K::ON_DESTROY_DEFAULT,
+            within: K::WITHIN,
             reads_after_references: K::READS_AFTER_REFERENCES,
             takes: K::TAKES,
             seed: K::SEED,

@@ -142,6 +142,7 @@ pub fn check(
         edges.push((resource.key.clone(), needs));
         resources.push(resource);
     }
+    name_within(&mut resources);
     checker.same_names(&resources);
     let outputs = document.outputs.iter().map(|(key, node)| checker.output(key, node)).collect();
     let mut problems = checker.problems;
@@ -310,6 +311,22 @@ impl Checker<'_> {
         self.problems.extend(problems);
         self.problems.extend(links.iter().filter_map(|link| links::check(link, None, &self.scope)));
         Output { name: key.text.clone(), value, place: node.place.clone() }
+    }
+}
+
+/// Puts what a name is unique in before it: `cluster/name`.
+fn name_within(resources: &mut [Resource]) {
+    let names: BTreeMap<String, String> =
+        resources.iter().map(|one| (one.key.clone(), one.name.clone())).collect();
+    let known = |reference: &Reference| {
+        let name = names.get(&reference.key).filter(|_| reference.field == "name");
+        name.map(|name| Value::String(name.clone()))
+    };
+    for resource in resources {
+        let Some(field) = resource.kind.facts().within else { continue };
+        if let Value::String(outer) = reference::fill(&resource.fields[field], &known) {
+            resource.name = format!("{outer}/{}", resource.name);
+        }
     }
 }
 

@@ -27,7 +27,23 @@ const fn row(
 const DMS_ENGINE: &str = "dms_replication_instance.engine_version";
 const DMS_ENGINE_NOW: &str = "write 3.5.4 or later, or leave it out for AWS's default version";
 
+const EKS: &str = "eks_cluster.version";
+const EKS_NOW: &str = "write a version that `aws eks describe-cluster-versions` lists";
+
 const ROWS: &[Row] = &[
+    // Amazon EKS Kubernetes release calendar, "End of extended support".
+    row(EKS, "1.1*", "2022-08-01", EKS_NOW),
+    row(EKS, "1.20", "2022-11-01", EKS_NOW),
+    row(EKS, "1.21", "2024-07-15", EKS_NOW),
+    row(EKS, "1.22", "2024-09-01", EKS_NOW),
+    row(EKS, "1.23", "2024-10-11", EKS_NOW),
+    row(EKS, "1.24", "2025-01-31", EKS_NOW),
+    row(EKS, "1.25", "2025-05-01", EKS_NOW),
+    row(EKS, "1.26", "2025-06-11", EKS_NOW),
+    row(EKS, "1.27", "2025-07-24", EKS_NOW),
+    row(EKS, "1.28", "2025-11-26", EKS_NOW),
+    row(EKS, "1.29", "2026-03-23", EKS_NOW),
+    row(EKS, "1.30", "2026-07-23", EKS_NOW),
     // AWS DMS release notes, "No new instance date".
     row(DMS_ENGINE, "2.*", "2024-09-30", DMS_ENGINE_NOW),
     row(DMS_ENGINE, "3.1.*", "2024-09-30", DMS_ENGINE_NOW),

@@ -27,8 +27,10 @@ const GLIMPSE_LIMIT: Duration = Duration::from_secs(15);
 /// How long something that was seen may be missing from what AWS shows, which can go back to how
 /// it was a moment ago, before lagoa takes it for gone.
 const DOUBT_LIMIT: Duration = Duration::from_secs(5);
-/// Updates that may be tried before lagoa says that AWS doesn't keep a value.
+/// Updates without progress that may be tried before lagoa says that AWS doesn't keep a value.
 const UPDATES: usize = 4;
+/// Updates of one resource at all.
+const MOST_UPDATES: usize = 32;
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -62,6 +64,7 @@ impl Run<'_> {
         let mut previous: Vec<Change> = Vec::new();
         let mut patience = self.patience(step);
         let mut updates = 0;
+        let mut asked: Vec<Vec<Change>> = Vec::new();
         let mut forced = self.is_ordered(step) && !made;
         loop {
             let (now, worked) = self.ready(step, &desired, live).await?;
@@ -77,12 +80,15 @@ impl Run<'_> {
             let waits = changes == previous && !force && !worked;
             if waits && self.pause(&patience, SETTLE_LIMIT, "AWS to show the change").await? {
                 self.status(step, "waiting for AWS to show the change".to_owned());
-            } else if updates == UPDATES || (waits && updates > 1) {
+            } else if updates == UPDATES || asked.len() == MOST_UPDATES || (waits && updates > 1) {
                 return Err(unsettled(&changes).into());
             } else {
-                self.update(step, &wanted, &now, Turn { made, ordered: force, number: updates })
-                    .await?;
-                updates += 1;
+                let turn = Turn { made, ordered: force, number: asked.len() };
+                self.update(step, &wanted, &now, turn).await?;
+                // What a service takes only step by step comes nearer with each; what was asked for
+                // before doesn't.
+                updates = if asked.contains(&changes) { updates + 1 } else { 1 };
+                asked.push(changes.clone());
                 patience = self.patience(step);
                 previous = changes;
             }
@@ -331,6 +337,7 @@ impl Run<'_> {
         let cx = self.cx(step, &status);
         let patience = self.patience(step);
         let mut asked = None;
+        let mut left = false;
         loop {
             let leaving = matches!(&live.phase, Phase::Pending(why) if why == "deleting");
             // What fails to go, or leaves something behind, is asked to go once more.
@@ -345,8 +352,16 @@ impl Run<'_> {
                 None => return Ok(()),
                 Some(still) => live = still,
             }
-            if let Phase::Pending(why) = &live.phase {
-                self.status(step, why.clone());
+            match &live.phase {
+                Phase::Pending(why) => {
+                    left |= why == "deleting";
+                    self.status(step, why.clone());
+                }
+                Phase::Failed(why) if left && asked.as_ref() == Some(&live.phase) => {
+                    let message = format!("AWS reports it as {why}");
+                    return Err(Error::new(Class::Terminal, message).into());
+                }
+                _ => {}
             }
             if !self.pause(&patience, READY_LIMIT, "it to be gone").await? {
                 return Err(Error::new(Class::Terminal, "it didn't go in 90 minutes").into());

@@ -31,7 +31,9 @@ impl Facts {
                 facts[field] = live.clone();
             }
         }
-        facts["name"] = name.into();
+        // References mean the name that AWS knows, without what it is unique in.
+        let own = name.rsplit_once('/').filter(|_| kind.facts().within.is_some());
+        facts["name"] = own.map_or(name, |(_, own)| own).into();
         Self(facts)
     }
 

@@ -35,6 +35,8 @@ const SOURCES: &[(&str, &str)] = sources![
     "ec2_nat_gateways.py",
     "ec2_network.py",
     "ec2_vpc_endpoints.py",
+    "eks.py",
+    "eks_rules.py",
     "emr.py",
     "emr_clusters.py",
     "fork.py",

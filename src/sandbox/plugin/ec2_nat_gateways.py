@@ -15,7 +15,6 @@ from .patching import replaces
 REMEMBERED = 3600
 
 
-
 def nat_state(gateway):
     """What has become of a gateway by now."""
     changed, state = getattr(gateway, "lagoa_changed", 0), gateway.state
@@ -104,9 +103,7 @@ def release_address(original, self, address=None, allocation_id=None):
     by_id = self.address_by_allocation([allocation_id]) if allocation_id else []
     for one in by_id or self.address_by_ip([address]):
         if one.association_id:
-            raise EC2ClientError(
-                "InvalidIPAddress.InUse", f"Address {one.public_ip} is in use."
-            )
+            raise EC2ClientError("InvalidIPAddress.InUse", f"Address {one.public_ip} is in use.")
     return original(self, address, allocation_id)
 
 

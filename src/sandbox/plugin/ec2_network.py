@@ -92,9 +92,7 @@ def create_subnet(original, self, vpc_id, cidr_block, *args, **kwargs):
             network = None
         if network is not None:
             if not 16 <= network.prefixlen <= 28:
-                raise EC2ClientError(
-                    "InvalidSubnet.Range", f"The CIDR '{cidr_block}' is invalid."
-                )
+                raise EC2ClientError("InvalidSubnet.Range", f"The CIDR '{cidr_block}' is invalid.")
             cidr_block = str(network)
     subnet = original(self, vpc_id, cidr_block, *args, **kwargs)
     if not self.get_vpc(vpc_id).is_default:
@@ -219,7 +217,5 @@ _paged(NatGateways, "describe_nat_gateways", "NatGateways", 1000)
 def describe_addresses(original, self):
     """It has no pages, and says so."""
     if self._get_param("MaxResults") is not None:
-        raise EC2ClientError(
-            "UnknownParameter", "The parameter MaxResults is not recognized"
-        )
+        raise EC2ClientError("UnknownParameter", "The parameter MaxResults is not recognized")
     return original(self)

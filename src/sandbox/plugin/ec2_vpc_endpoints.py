@@ -11,7 +11,6 @@ from . import settings
 from .patching import replaces
 
 
-
 @replaces(VPCEndPoint)
 def __init__(original, self, *args, **kwargs):  # noqa: F811
     """An interface takes a while; gateways have no names."""
@@ -77,9 +76,7 @@ def modify_vpc_endpoint(original, self, vpc_id, **change):
     original(self, vpc_id, **change)
     removed = change.get("remove_route_tables") or []
     _endpoint_routes(self, removed, prefix_list, vpc_id, add=False)
-    _endpoint_routes(
-        self, change.get("add_route_tables") or [], prefix_list, vpc_id, add=True
-    )
+    _endpoint_routes(self, change.get("add_route_tables") or [], prefix_list, vpc_id, add=True)
     if set(endpoint.subnet_ids or []) != subnets:
         for interface in endpoint.network_interface_ids:
             self.enis.pop(interface, None)

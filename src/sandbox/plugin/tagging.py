@@ -13,7 +13,7 @@ from moto.redshift.models import redshift_backends
 from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
 from moto.s3.models import s3_backends
 
-from . import emr, redshift_serverless
+from . import eks, emr, redshift_serverless
 from .patching import replaces
 
 # Global services answer through this region alone.
@@ -102,6 +102,8 @@ def _all_resources(self):
                 yield resource
     yield from _redshift(self.account_id, self.region_name)
     yield from emr.tagged_resources(self.account_id, self.region_name)
+    for arn, kind, fields in eks.things(self.account_id, self.region_name):
+        yield TaggedResource(arn, dict(fields["tags"]), kind)
     if self.region_name == GLOBAL_REGION:
         yield from _iam_policies(self.account_id)
 

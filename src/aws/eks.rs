@@ -1,0 +1,115 @@
+//! What the EKS kinds share: names within a cluster, tags, and words of the API.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Aws, Class, Error};
+use crate::field::Tags;
+
+/// The cluster, and the name in it, of `cluster/name`.
+pub fn split(name: &str) -> (&str, &str) {
+    name.split_once('/').unwrap_or(("", name))
+}
+
+/// Tags in the shape that EKS takes.
+pub fn to_aws(tags: &Tags) -> HashMap<String, String> {
+    tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Tags in the shape that EKS gives.
+pub fn from_aws(tags: Option<&HashMap<String, String>>) -> Tags {
+    let pairs = tags.into_iter().flatten();
+    pairs.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Sets and removes what turns `live` into `desired`; nothing when they agree.
+pub async fn update_tags(
+    aws: &Aws,
+    arn: Option<&String>,
+    desired: &Tags,
+    live: &Tags,
+) -> Result<(), Error> {
+    let arn = arn.ok_or_else(|| Error::internal("read from EKS without its ARN"))?;
+    let (set, remove) = desired.change_from(live);
+    if !set.is_empty() {
+        let call = aws.eks.tag_resource().resource_arn(arn);
+        call.set_tags(Some(to_aws(&Tags(set)))).send().await?;
+    }
+    if !remove.is_empty() {
+        let call = aws.eks.untag_resource().resource_arn(arn);
+        call.set_tag_keys(Some(remove)).send().await?;
+    }
+    Ok(())
+}
+
+/// A word of the API as ours; `None` for one that came later than this lagoa.
+pub fn word<T: DeserializeOwned>(word: &str) -> Option<T> {
+    serde_json::from_value(Value::String(word.to_owned())).ok()
+}
+
+/// A word of ours as the API writes it.
+pub fn spelled(word: &impl serde::Serialize) -> String {
+    let value = serde_json::to_value(word).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// An update that has nothing to do is done.
+pub fn already_is_fine<T, E: Into<Error>>(result: Result<T, E>) -> Result<(), Error> {
+    match result.map_err(Into::into) {
+        Err(error) if error.class != Class::Already => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Clusters that hold something of this stack's, as far as the tagging API knows.
+pub async fn clusters(aws: &Aws) -> Result<BTreeSet<String>, Error> {
+    let mut clusters = BTreeSet::new();
+    for part in swept(aws).await? {
+        clusters.extend(part.split('/').nth(1).map(str::to_owned));
+    }
+    Ok(clusters)
+}
+
+/// `cluster/name` of what carries this stack's tag and is of that type: `nodegroup`, `addon`.
+pub async fn owned(aws: &Aws, of: &str) -> Result<Vec<String>, Error> {
+    let found = swept(aws).await?.into_iter().filter_map(|part| {
+        let mut parts = part.split('/');
+        let (kind, cluster, name) = (parts.next()?, parts.next()?, parts.next()?);
+        (kind == of).then(|| format!("{cluster}/{name}"))
+    });
+    Ok(found.collect())
+}
+
+async fn swept(aws: &Aws) -> Result<Vec<String>, Error> {
+    aws.swept("eks", "").await
+}
+
+/// What has no name in AWS is known by its key, which our mark holds.
+pub fn marked_name(tags: &Tags, stack: &str) -> Option<String> {
+    let ours = tags.get("lagoa:stack").is_some_and(|one| one == stack);
+    tags.get("lagoa:name").filter(|_| ours).cloned()
+}
+
+/// `1.33` as a number that can be compared.
+pub fn minor(version: &str) -> Option<u32> {
+    version.strip_prefix("1.")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_its_cluster_before_it() {
+        assert_eq!(split("lake/workers"), ("lake", "workers"));
+        assert_eq!(split("workers"), ("", "workers"));
+    }
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert!(minor("1.9") < minor("1.31"));
+        assert_eq!(minor("latest"), None);
+    }
+}
