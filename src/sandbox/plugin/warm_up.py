@@ -12,6 +12,7 @@ SERVICES = {
     "sts": "aws",
     "ec2": "us-east-1",
     "rds": "us-east-1",
+    "dms": "us-east-1",
     "secretsmanager": "us-east-1",
     "resourcegroupstaggingapi": "us-east-1",
 }
