@@ -38,6 +38,7 @@ class Server:
             "LAGOA_SANDBOX_HOME": str(self.home),
             "LAGOA_SANDBOX_CACHE": str(self.home / "cache"),
             "LAGOA_SANDBOX_RDS_DELAY": str(RDS_DELAY),
+            "LAGOA_SANDBOX_DMS_DELAY": str(RDS_DELAY),
             "LAGOA_SANDBOX_DATABASES": "off",
         }
         self.process = subprocess.Popen(
