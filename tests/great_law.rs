@@ -217,6 +217,11 @@ macro_rules! laws {
 }
 
 laws! {
+    dms_certificate,
+    dms_endpoint,
+    dms_replication_instance,
+    dms_replication_task,
+    dms_subnet_group,
     ec2_internet_gateway,
     ec2_key_pair,
     ec2_nat_gateway,

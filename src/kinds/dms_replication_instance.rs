@@ -25,8 +25,9 @@ pub struct DmsReplicationInstance {
     /// Size of the machine, such as `dms.t3.micro` (1 GiB of memory) or `dms.t3.medium`.
     #[schemars(regex(pattern = r"^dms\.[a-z0-9.-]+$"))]
     pub instance_class: String,
-    /// Version of DMS's engine. `3.5` accepts every `3.5.x`; a later version that AWS moved it to
+    /// Version of DMS's engine, with three numbers: `3.5.4`. A later version that AWS moved it to
     /// by itself is accepted too. It never goes back. AWS chooses its default version when unset.
+    #[schemars(regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+$"))]
     pub engine_version: Option<String>,
     /// Permits the next change of `engine_version` to cross a major version. Default false.
     pub allow_major_version_upgrade: Option<WriteOnly<bool>>,
@@ -103,7 +104,7 @@ impl Kind for DmsReplicationInstance {
 dms-instance:
   kind: dms_replication_instance
   instance_class: dms.t3.micro
-  engine_version: '3.5'
+  engine_version: 3.5.4
   storage_gib: 20
   subnet_group: dms-subnets
   security_groups: [dms-instance-access]

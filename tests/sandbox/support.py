@@ -41,6 +41,7 @@ class Server:
             "LAGOA_SANDBOX_RDS_DELAY": str(RDS_DELAY),
             "LAGOA_SANDBOX_EMR_DELAY": str(EMR_DELAY),
             "LAGOA_SANDBOX_EKS_DELAY": "0.1",
+            "LAGOA_SANDBOX_DMS_DELAY": str(RDS_DELAY),
             "LAGOA_SANDBOX_DATABASES": "off",
             "LAGOA_SANDBOX_VALIDATE": "1",
         }

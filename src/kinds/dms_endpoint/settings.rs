@@ -44,7 +44,10 @@ macro_rules! words {
                 types::$aws::from(match self { $(Self::$variant => $word),+ })
             }
             fn from_aws(value: &types::$aws) -> Option<Self> {
-                match value.as_str() { $($word => Some(Self::$variant),)+ _ => None }
+                // DMS answers in capitals, or with `_`, what it takes in small letters with `-`.
+                let said = value.as_str().replace('_', "-");
+                $(if said.eq_ignore_ascii_case($word) { return Some(Self::$variant); })+
+                None
             }
         }
     };

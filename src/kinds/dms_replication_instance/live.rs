@@ -96,12 +96,10 @@ impl DmsReplicationInstance {
     }
 }
 
-/// Whether live is what `desired` asks for: the same version, one that `desired` leaves open, or a
-/// later one that AWS has moved to by itself.
+/// Whether live is what `desired` asks for: the same version, or a later one that AWS has moved to
+/// by itself.
 fn satisfies(desired: &str, live: &str, moves_by_itself: bool) -> bool {
-    let rest = live.strip_prefix(desired);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        || (moves_by_itself && is_later(live, desired))
+    live == desired || (moves_by_itself && is_later(live, desired))
 }
 
 /// Whether `a` comes after `b`, number by number. What isn't a number can't be compared.
@@ -117,9 +115,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_may_be_left_open_and_moves_on_only_by_aws() {
+    fn a_version_moves_on_only_by_aws() {
         for (desired, live, moves, same) in [
-            ("3.5", "3.5.4", false, true),
             ("3.5.4", "3.5.4", false, true),
             ("3.5.3", "3.5.4", true, true),
             ("3.5.3", "3.5.4", false, false),

@@ -16,6 +16,7 @@ from werkzeug.serving import make_server
 
 from . import (
     databases,
+    dms,
     ec2,
     ec2_nat_gateways,
     ec2_network,
@@ -44,6 +45,7 @@ from .validation import Validation
 
 # Importing these corrected moto's classes; naming them here shows that it is on purpose.
 CORRECTIONS = (
+    dms,
     ec2,
     ec2_nat_gateways,
     ec2_network,

@@ -13,6 +13,8 @@ rds_delay = float(os.environ.get("LAGOA_SANDBOX_RDS_DELAY", "1.5"))
 latency = float(os.environ.get("LAGOA_SANDBOX_LATENCY", "0"))
 # Check lagoa's requests against AWS's service models.
 validate = os.environ.get("LAGOA_SANDBOX_VALIDATE") == "1"
+# Seconds that things of DMS spend in each passing state.
+dms_delay = float(os.environ.get("LAGOA_SANDBOX_DMS_DELAY", "0.4"))
 # "off" leaves RDS instances without a server behind them, for tests of many instances.
 databases = os.environ.get("LAGOA_SANDBOX_DATABASES", "on") != "off"
 # Seconds that a NAT gateway or an interface endpoint spends coming and going, at least.

@@ -14,6 +14,7 @@ SERVICES = {
     "ec2": "us-east-1",
     "rds": "us-east-1",
     "emr": "us-east-1",
+    "dms": "us-east-1",
     "secretsmanager": "us-east-1",
     "resourcegroupstaggingapi": "us-east-1",
 }
