@@ -223,6 +223,8 @@ laws! {
     iam_policy,
     iam_role,
     iam_user,
+    kms_key,
+    logs_group,
     mysql_seed,
     postgres_seed,
     rds_instance,
@@ -230,4 +232,5 @@ laws! {
     rds_subnet_group,
     s3_bucket,
     secretsmanager_secret,
+    ssm_parameter,
 }

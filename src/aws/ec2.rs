@@ -6,21 +6,19 @@
 //! in any other client made from the same `SdkConfig`.
 //!
 //! An operation is a [`Form`] (what goes out) and a type (what comes back); everything else is
-//! in [`transport`].
+//! in [`transport`](super::transport).
 
-mod endpoint;
+mod client;
 mod error;
 mod query;
 #[cfg(test)]
 mod tests;
-mod transport;
 mod wire;
 
 use query::Form;
 use wire::{Ack, Authorized, CreatedGroup, Page, Revoked};
 
-pub use error::{Ec2Error, Error, Result};
-pub use transport::Client;
+pub use client::{Client, Error, Result};
 pub use wire::{
     Attachment, CreatedKeyPair, Direction, Filter, ImportedKeyPair, IpPermission, KeyFormat,
     KeyPair, KeyType, NetworkInterface, Peer, ReferencedGroup, SecurityGroup, SecurityGroupRule,

@@ -44,6 +44,7 @@ const BY_CODE: &[(&str, Class)] = &[
     ("BandwidthLimitExceeded", Class::Throttled),
     ("PriorRequestNotComplete", Class::Throttled),
     ("DependentServiceRequestThrottling", Class::Throttled),
+    ("TooManyUpdates", Class::Throttled),
     ("RequestTimeout", Class::Transient),
     ("RequestTimeoutException", Class::Transient),
     ("InternalFailure", Class::Transient),
@@ -51,6 +52,8 @@ const BY_CODE: &[(&str, Class)] = &[
     ("InternalServiceError", Class::Transient),
     ("InternalServerError", Class::Transient),
     ("ServiceFailure", Class::Transient),
+    ("DependencyTimeoutException", Class::Transient),
+    ("KMSInternalException", Class::Transient),
     ("ServiceUnavailable", Class::Transient),
     ("Unavailable", Class::Transient),
     ("InvalidDBInstanceState", Class::Busy),
@@ -63,7 +66,9 @@ const BY_CODE: &[(&str, Class)] = &[
     ("ResourceInUseException", Class::Busy),
     ("ConcurrentModification", Class::Busy),
     ("ConcurrentModificationException", Class::Busy),
+    ("KMSInvalidStateException", Class::Busy),
     ("OperationAborted", Class::Busy),
+    ("OperationAbortedException", Class::Busy),
     ("ConditionalRequestConflict", Class::Busy),
     ("EntityTemporarilyUnmodifiable", Class::Busy),
     ("DependencyViolation", Class::Dependency),
@@ -92,6 +97,7 @@ const BY_CODE: &[(&str, Class)] = &[
     ("NoSuchKey", Class::Gone),
     ("NotFound", Class::Gone),
     ("404", Class::Gone),
+    ("InvalidResourceId", Class::Gone),
 ];
 
 /// Codes that mean something only together with a part of the message.
@@ -110,6 +116,7 @@ const BY_MESSAGE: &[(&str, &str, Class)] = &[
     ("ValidationException", "Invalid InstanceProfile", Class::Propagating),
     ("AccessDeniedException", "Failed to authorize instance profile", Class::Propagating),
     ("InvalidParameterException", "Error in role params", Class::Propagating),
+    ("InvalidParameterException", "KMS key does not exist or is not allowed", Class::Propagating),
     ("InvalidParameterException", "Role could not be assumed", Class::Propagating),
     (
         "InvalidParameterException",

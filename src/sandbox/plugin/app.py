@@ -14,11 +14,24 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from . import databases, ec2, iam, missing, rds, rds_groups, s3, secrets_manager, tagging
+from . import (
+    databases,
+    ec2,
+    iam,
+    kms,
+    logs,
+    missing,
+    rds,
+    rds_groups,
+    s3,
+    secrets_manager,
+    ssm,
+    tagging,
+)
 from .request_log import RequestLog, identify
 
 # Importing these corrected moto's classes; naming them here shows that it is on purpose.
-CORRECTIONS = (ec2, iam, missing, rds, rds_groups, s3, secrets_manager, tagging)
+CORRECTIONS = (ec2, iam, kms, logs, missing, rds, rds_groups, s3, secrets_manager, ssm, tagging)
 
 
 class Handler(MotoRequestHandler):
