@@ -6,11 +6,13 @@ pub mod dms;
 pub mod ec2;
 pub mod eks;
 pub mod emr;
+pub mod endpoint;
 pub mod error;
 pub mod fixed_role;
 pub mod history;
 pub mod home;
 pub mod iam;
+pub mod json;
 pub mod kms;
 pub mod lock;
 pub mod marks;
@@ -22,11 +24,14 @@ pub mod policies;
 pub mod rds_tags;
 pub mod redshift_serverless_tags;
 pub mod redshift_tags;
+pub mod refusal;
 pub mod retired;
 pub mod retry;
+pub mod transport;
 pub mod unanswered;
 pub mod vault;
 mod wire;
+pub mod words;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -38,7 +43,9 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::json;
 
 pub use error::{Class, Error, absent, gone_is_fine};
 
@@ -81,6 +88,8 @@ pub struct Aws {
     pub iam: aws_sdk_iam::Client,
     /// Key Management Service.
     pub kms: aws_sdk_kms::Client,
+    /// CloudWatch Logs.
+    pub logs: json::Client,
     /// Redshift clusters.
     pub redshift: aws_sdk_redshift::Client,
     /// SQL for Redshift over HTTP.
@@ -93,6 +102,8 @@ pub struct Aws {
     pub rds: aws_sdk_rds::Client,
     /// Secrets Manager.
     pub secrets: aws_sdk_secretsmanager::Client,
+    /// Systems Manager's Parameter Store.
+    pub ssm: json::Client,
     /// Resource Groups Tagging.
     pub tagging: aws_sdk_resourcegroupstagging::Client,
     /// Elastic Compute Cloud, the few operations that lagoa needs.
@@ -173,12 +184,14 @@ impl Aws {
             emr_serverless: aws_sdk_emrserverless::Client::new(config),
             iam: aws_sdk_iam::Client::new(config),
             kms: aws_sdk_kms::Client::new(config),
+            logs: json::Client::new(config, &json::LOGS),
             redshift: aws_sdk_redshift::Client::new(config),
             redshift_data: aws_sdk_redshiftdata::Client::new(config),
             redshift_serverless: aws_sdk_redshiftserverless::Client::new(config),
             s3: aws_sdk_s3::Client::new(config),
             rds: aws_sdk_rds::Client::new(config),
             secrets: aws_sdk_secretsmanager::Client::new(config),
+            ssm: json::Client::new(config, &json::SSM),
             tagging: aws_sdk_resourcegroupstagging::Client::new(config),
             ec2: ec2::Client::new(config),
             sweep: Memo::default(),
@@ -236,15 +249,38 @@ impl Aws {
             SecretSource::Secret { secret, key } => {
                 let reply = self.secrets.get_secret_value().secret_id(secret).send().await?;
                 let text = reply.secret_string().unwrap_or_default();
-                match key {
-                    None => Ok(SecretString::from(text)),
-                    Some(key) => member(text, key).ok_or_else(|| {
-                        Error::new(Class::Terminal, format!("secret {secret} has no member {key}"))
-                    }),
-                }
+                whole_or_member(text, key.as_deref(), || format!("secret {secret}"))
+            }
+            SecretSource::Parameter { parameter, key } => {
+                let asked = json!({ "Name": parameter, "WithDecryption": true });
+                let reply: GetParameter = self.ssm.call_for_secret("GetParameter", asked).await?;
+                let text = reply.parameter.value.expose_secret();
+                whole_or_member(text, key.as_deref(), || format!("parameter {parameter}"))
             }
         }
     }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GetParameter {
+    parameter: ParameterValue,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ParameterValue {
+    value: SecretString,
+}
+
+fn whole_or_member(
+    text: &str,
+    key: Option<&str>,
+    what: impl Fn() -> String,
+) -> Result<SecretString, Error> {
+    let Some(key) = key else { return Ok(SecretString::from(text)) };
+    member(text, key)
+        .ok_or_else(|| Error::new(Class::Terminal, format!("{} has no member {key}", what())))
 }
 
 fn member(text: &str, key: &str) -> Option<SecretString> {

@@ -14,7 +14,8 @@
 //! A struct that AWS keeps as one piece (a lifecycle rule) carries
 //! `#[schemars(extend("x-whole" = true))]`: an `Option` in it that is left out isn't there, and
 //! taking it out of the stack is a change. A field that refers to a kind and takes words of its own
-//! beside keys (`self`) lists them in `x-words`.
+//! beside keys (`self`) lists them in `x-words`. One that takes several kinds lists each in
+//! `x-refers`, with the field of that kind that is meant.
 //!
 //! Each puts its mark into the JSON Schema by itself, and the generic diff reads the schema.
 
@@ -222,6 +223,12 @@ pub enum SecretSource {
         #[serde(skip_serializing_if = "Option::is_none")]
         key: Option<String>,
     },
+    /// A parameter of Systems Manager, by name; `key` takes one member of a JSON value.
+    Parameter {
+        parameter: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+    },
     /// An environment variable of the machine that applies; written `${env.NAME}`.
     Env { env: String },
 }
@@ -241,6 +248,11 @@ impl JsonSchema for SecretSource {
                     "type": "string",
                     "description": "Name or ARN of a Secrets Manager secret.",
                     "x-refers": { "kind": "secretsmanager_secret", "field": "arn" },
+                },
+                "parameter": {
+                    "type": "string",
+                    "description": "Name of a parameter of Systems Manager.",
+                    "x-refers": { "kind": "ssm_parameter", "field": "name" },
                 },
                 "key": { "type": "string", "description": "The member to take when the secret is a JSON object." },
                 "env": { "type": "string", "description": "Name of an environment variable; `${env.NAME}` means the same." },
@@ -379,7 +391,8 @@ pub enum Tls {
     Off,
 }
 
-/// The database that a seed works in: an `rds_instance` by key, or a server that lagoa doesn't own.
+/// The database that a seed works in: an `rds_instance` or `rds_cluster` by key, or a server that
+/// lagoa doesn't own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Database {
@@ -400,7 +413,10 @@ impl JsonSchema for Database {
         let mut schema = Connection::json_schema(generator);
         schema.insert(
             "x-refers".into(),
-            serde_json::json!({ "kind": "rds_instance", "field": "connection" }),
+            serde_json::json!([
+                { "kind": "rds_instance", "field": "connection" },
+                { "kind": "rds_cluster", "field": "connection" },
+            ]),
         );
         schema
     }

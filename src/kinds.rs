@@ -40,6 +40,8 @@ kinds! {
     iam_policy::IamPolicy,
     iam_role::IamRole,
     iam_user::IamUser,
+    kms_key::KmsKey,
+    logs_group::LogsGroup,
     mysql_seed::MysqlSeed,
     postgres_seed::PostgresSeed,
     rds_instance::RdsInstance,
@@ -50,6 +52,7 @@ kinds! {
     redshift_subnet_group::RedshiftSubnetGroup,
     s3_bucket::S3Bucket,
     secretsmanager_secret::SecretsmanagerSecret,
+    ssm_parameter::SsmParameter,
 }
 
 /// Every kind, in the order of the list.

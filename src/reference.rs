@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 const OPEN: char = '\u{F0000}';
@@ -32,6 +33,25 @@ impl Reference {
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "${{{}.{}}}", self.key, self.field)
+    }
+}
+
+/// What a bare key in a field may name, and which of its fields is meant then.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Target {
+    /// The kind of the resource.
+    pub kind: String,
+    /// Its field.
+    pub field: String,
+}
+
+/// The targets of a field: none, one, or several when it takes more than one kind.
+pub fn targets(schema: &Value) -> Vec<Target> {
+    match &schema["x-refers"] {
+        Value::Array(several) => {
+            several.iter().filter_map(|one| Target::deserialize(one).ok()).collect()
+        }
+        one => Target::deserialize(one).into_iter().collect(),
     }
 }
 

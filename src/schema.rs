@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::kind::{AnyKind, OnDestroy};
+use crate::reference::targets;
 use crate::report::value::{given, is_hollow, kind};
 
 /// A text that holds a reference or a variable may stand wherever a number or a word is expected.
@@ -221,8 +222,10 @@ fn mapping(schema: &Value, top: bool) -> Value {
 fn description(outer: &Value, inner: &Value) -> Option<String> {
     let text = outer["description"].as_str().or_else(|| inner["description"].as_str());
     let mut text = text.unwrap_or_default().to_owned();
-    if let Some(kind) = inner["x-refers"]["kind"].as_str() {
-        text.push_str(&format!("\n\nThe key of an `{kind}` in this stack is enough."));
+    let kinds: Vec<String> =
+        targets(inner).into_iter().map(|target| format!("an `{}`", target.kind)).collect();
+    if !kinds.is_empty() {
+        text.push_str(&format!("\n\nThe key of {} in this stack is enough.", kinds.join(" or ")));
     }
     for (flag, words) in [
         ("createOnly", "Fixed at creation: a change replaces the resource."),

@@ -242,6 +242,8 @@ laws! {
     iam_policy,
     iam_role,
     iam_user,
+    kms_key,
+    logs_group,
     mysql_seed,
     postgres_seed,
     rds_instance,
@@ -252,4 +254,5 @@ laws! {
     redshift_subnet_group,
     s3_bucket,
     secretsmanager_secret,
+    ssm_parameter,
 }

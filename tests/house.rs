@@ -28,7 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "report",
         &["diagnostic", "diff", "execution", "kind", "plan", "policy", "reference", "stack"],
     ),
-    ("schema", &["kind", "report"]),
+    ("schema", &["kind", "reference", "report"]),
     // The kinds, and what those that seed share.
     ("seed", &[]),
     ("sql_seed", &["aws", "field", "kind", "reference", "seed"]),

@@ -12,6 +12,7 @@ use lagoa::diff::diff;
 use lagoa::document::document;
 use lagoa::kind::{AnyKind, Site};
 use lagoa::kinds;
+use lagoa::reference::{Target, targets};
 use lagoa::report::problems::render;
 use lagoa::stack::{Inputs, Stack, check};
 use regex::Regex;
@@ -293,17 +294,17 @@ fn references_lead_to_kinds_and_fields_that_exist() {
     for kind in kinds::all() {
         for field in fields(*kind) {
             for schema in [&field.inner, given(&field.inner["items"])] {
-                let Some(target) = schema["x-refers"]["kind"].as_str() else { continue };
-                let to = schema["x-refers"]["field"].as_str().unwrap_or_default();
-                // A kind that isn't written yet is referred to by what AWS calls it.
-                let Some(target) = kinds::find(target) else { continue };
-                if to != "name" && target.schema()["properties"].get(to).is_none() {
-                    found.push(format!(
-                        "{}.{} refers to {}.{to}",
-                        kind.facts().name,
-                        field.path,
-                        target.facts().name
-                    ));
+                for Target { kind: target, field: to } in targets(schema) {
+                    // A kind that isn't written yet is referred to by what AWS calls it.
+                    let Some(target) = kinds::find(&target) else { continue };
+                    if to != "name" && target.schema()["properties"].get(&to).is_none() {
+                        found.push(format!(
+                            "{}.{} refers to {}.{to}",
+                            kind.facts().name,
+                            field.path,
+                            target.facts().name
+                        ));
+                    }
                 }
             }
         }

@@ -6,9 +6,9 @@
 //! in any other client made from the same `SdkConfig`.
 //!
 //! An operation is a [`Form`] (what goes out) and a type (what comes back); everything else is
-//! in [`transport`].
+//! in [`transport`](super::transport).
 
-mod endpoint;
+mod client;
 mod error;
 mod gateways;
 mod networks;
@@ -16,18 +16,16 @@ mod query;
 mod routes;
 #[cfg(test)]
 mod tests;
-mod transport;
 mod vpc_endpoints;
 mod wire;
 
 use query::Form;
 use wire::{Ack, Authorized, CreatedGroup, Page, Revoked};
 
-pub use error::{Ec2Error, Error, Result};
+pub use client::{Client, Error, Result};
 pub use gateways::{Address, NatGateway, NatGatewayAddress};
 pub use networks::{GatewayAttachment, InternetGateway, VpcAttribute};
 pub use routes::{Destination, Route, RouteTable, RouteTableAssociation, Target};
-pub use transport::Client;
 pub use vpc_endpoints::{EndpointChange, NewEndpoint, VpcEndpoint};
 pub use wire::{
     Attachment, CreatedKeyPair, Direction, Filter, ImportedKeyPair, IpPermission, KeyFormat,

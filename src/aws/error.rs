@@ -48,6 +48,7 @@ pub const BY_CODE: &[(&str, Class)] = &[
     ("DependentServiceRequestThrottlingFault", Class::Throttled),
     ("ActiveStatementsExceededException", Class::Throttled),
     ("ActiveSessionsExceededException", Class::Throttled),
+    ("TooManyUpdates", Class::Throttled),
     ("RequestTimeout", Class::Transient),
     ("RequestTimeoutException", Class::Transient),
     ("InternalFailure", Class::Transient),
@@ -55,6 +56,8 @@ pub const BY_CODE: &[(&str, Class)] = &[
     ("InternalServiceError", Class::Transient),
     ("InternalServerError", Class::Transient),
     ("ServiceFailure", Class::Transient),
+    ("DependencyTimeoutException", Class::Transient),
+    ("KMSInternalException", Class::Transient),
     ("ServiceUnavailable", Class::Transient),
     ("Unavailable", Class::Transient),
     ("InvalidDBInstanceState", Class::Busy),
@@ -67,8 +70,10 @@ pub const BY_CODE: &[(&str, Class)] = &[
     ("ResourceInUseException", Class::Busy),
     ("ConcurrentModification", Class::Busy),
     ("ConcurrentModificationException", Class::Busy),
+    ("KMSInvalidStateException", Class::Busy),
     ("OperationAborted", Class::Busy),
     ("ConflictException", Class::Busy),
+    ("OperationAbortedException", Class::Busy),
     ("ConditionalRequestConflict", Class::Busy),
     ("EntityTemporarilyUnmodifiable", Class::Busy),
     ("IncorrectState", Class::Busy),
@@ -99,6 +104,7 @@ pub const BY_CODE: &[(&str, Class)] = &[
     ("NoSuchKey", Class::Gone),
     ("NotFound", Class::Gone),
     ("404", Class::Gone),
+    ("InvalidResourceId", Class::Gone),
 ];
 
 /// Codes that mean something only together with a part of the message.
@@ -136,6 +142,7 @@ pub const BY_MESSAGE: &[(&str, &str, Class)] = &[
     ("InvalidRequestException", "already exists", Class::Already),
     ("InvalidRequestException", "in use", Class::Dependency),
     ("InvalidParameterException", "Error in role params", Class::Propagating),
+    ("InvalidParameterException", "KMS key does not exist or is not allowed", Class::Propagating),
     ("InvalidParameterException", "Role could not be assumed", Class::Propagating),
     (
         "InvalidParameterException",

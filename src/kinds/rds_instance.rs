@@ -12,13 +12,13 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::aws::words::word;
 use crate::aws::{Aws, Error, absent, gone_is_fine, rds_tags};
 use crate::field::{
     Computed, Connection, DbParameterGroupName, DbSubnetGroupName, Derived, Immutable, KmsKeyArn,
     RoleArn, SecretSource, SecurityGroupId, Tags, WriteOnly,
 };
 use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Phase, Site, Wanted};
-use live::word;
 pub use words::{
     DatabaseInsightsMode, Engine, EngineLifecycleSupport, LicenseModel, NetworkType, StorageType,
 };

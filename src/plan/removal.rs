@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Action, Planner, Step};
 use crate::kind::{AnyKind, Farewell, Live, OnDestroy};
 use crate::live::Orphan;
+use crate::reference::{Target, targets};
 use crate::stack::Resource;
 
 impl Planner<'_> {
@@ -142,9 +143,13 @@ fn referred(schema: &Value, value: &Value) -> Vec<Use> {
 }
 
 fn collect(schema: &Value, value: &Value, uses: &mut Vec<Use>) {
-    if let (Some(refers), Some(text)) = (schema.get("x-refers"), value.as_str()) {
-        let word = |key: &str| refers[key].as_str().unwrap_or_default().to_owned();
-        uses.push(Use { kind: word("kind"), field: word("field"), value: text.to_owned() });
+    if let Some(text) = value.as_str() {
+        let targets = targets(schema).into_iter();
+        uses.extend(targets.map(|Target { kind, field }| Use {
+            kind,
+            field,
+            value: text.to_owned(),
+        }));
     }
     for alternative in schema["anyOf"].as_array().into_iter().flatten() {
         collect(alternative, value, uses);

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::style::{Ink, Style, columns, wrapped};
 use super::value::{self, given};
 use crate::kind::{AnyKind, Facts, OnDestroy};
+use crate::reference::targets;
 
 /// Every kind with its first sentence.
 pub fn kinds(kinds: &[&'static dyn AnyKind], style: Style) -> String {
@@ -134,11 +135,10 @@ fn kind_of(schema: &Value) -> String {
     if schema["x-secret"] == true {
         return "secret".to_owned();
     }
-    if let Some(kind) = schema["x-refers"]["kind"].as_str() {
-        return format!(
-            "{kind} (key or {})",
-            schema["x-refers"]["field"].as_str().unwrap_or("name")
-        );
+    let targets = targets(schema);
+    if let [first, ..] = targets.as_slice() {
+        let kinds: Vec<&str> = targets.iter().map(|target| target.kind.as_str()).collect();
+        return format!("{} (key or {})", kinds.join(" or "), first.field);
     }
     if schema["x-policy"] == true {
         return "policy document, or the path of one".to_owned();

@@ -14,7 +14,7 @@ use super::schema::{
 use super::scope::{Findings, Scope};
 use crate::diagnostic::{Place, Problem, closest};
 use crate::document::{Key, Node, Yaml};
-use crate::reference::is_marked;
+use crate::reference::{is_marked, targets};
 
 /// Shapes the fields of one resource.
 pub(super) struct Shaper<'a> {
@@ -161,14 +161,14 @@ impl<'a> Shaper<'a> {
     }
 
     fn plain(&mut self, schema: &Value, path: &str, node: &Node, place: &Place) -> Option<Value> {
-        if let Some(refers) = schema.get("x-refers")
+        if schema.get("x-refers").is_some()
             && let Some(scalar) = node.scalar()
         {
             let mut words = schema["x-words"].as_array().into_iter().flatten();
             if words.any(|word| *word == scalar.text) {
                 return Some(scalar.text.clone().into());
             }
-            return self.refer(refers, &scalar.text.clone(), place);
+            return self.refer(&targets(schema), &scalar.text.clone(), place);
         }
         if schema["x-secret"] == true && node.scalar().is_some() {
             return self.secret(node, place);

@@ -8,7 +8,7 @@ use super::scope::Link;
 use super::shape::{Shaper, fits};
 use crate::diagnostic::{Place, Problem};
 use crate::document::{Node, Yaml};
-use crate::reference::{Reference, is_marked};
+use crate::reference::{Reference, Target, is_marked};
 
 /// `sg-0a1b2c3d`, `subnet-0123456789abcdef0`, `j-2AL4XXXXXX5T9`: what a service makes up itself,
 /// with the account in front where it may be another one's.
@@ -18,64 +18,49 @@ const SERVER_MADE_ID: &str =
 impl Shaper<'_> {
     /// A field that refers to a kind: the bare key of a resource, `${key.field}`, or what AWS
     /// itself calls something outside the stack.
-    pub(super) fn refer(&mut self, refers: &Value, written: &str, place: &Place) -> Option<Value> {
-        let word = |key: &str| refers[key].as_str().unwrap_or_default();
-        let (kind, field) = (word("kind"), word("field"));
+    pub(super) fn refer(
+        &mut self,
+        targets: &[Target],
+        written: &str,
+        place: &Place,
+    ) -> Option<Value> {
         let (holes, links) = (self.findings.holes, self.findings.links.len());
         let text = self.scope.text(written, place, &mut self.findings);
         if self.findings.holes > holes {
             return None;
         }
         if is_marked(&text) {
-            if field != "connection" {
+            if targets.iter().all(|target| target.field != "connection") {
                 self.findings.links[links..].iter_mut().for_each(|link| link.alone = false);
             }
             return Some(text.into());
         }
-        if let Some(target) = self.scope.kinds.get(&text) {
-            let actual = target.facts().name;
-            if actual != kind {
+        if let Some(named) = self.scope.kinds.get(&text) {
+            let actual = named.facts().name;
+            let Some(target) = targets.iter().find(|target| target.kind == actual) else {
                 let message = format!(
-                    "`{text}` is {} `{actual}`, but this field takes {} `{kind}`",
+                    "`{text}` is {} `{actual}`, but this field takes {}",
                     a(actual),
-                    a(kind)
+                    any_of(targets)
                 );
                 self.problem(Problem::error(message).at(place));
                 return None;
-            }
-            let reference = Reference { key: text, field: field.to_owned() };
+            };
+            let reference = Reference { key: text, field: target.field.clone() };
             let mark = reference.mark();
             self.findings.links.push(Link { reference, place: place.clone(), alone: true });
             return Some(mark.into());
         }
-        let outside = match field {
-            "arn" if kind == "iam_policy" || kind == "secretsmanager_secret" => true,
-            // An id, an ARN or an alias.
-            "arn" if kind == "kms_key" => text.contains(['-', '/', ':']),
-            "arn" => text.starts_with("arn:"),
-            // A peer's group carries its account: `123456789012/sg-…`.
-            "id" => fits(SERVER_MADE_ID, text.rsplit('/').next().unwrap_or(&text)),
-            "connection" => false,
-            _ => true,
-        };
-        if !outside {
-            let of_kind = self.scope.kinds.iter().filter(|(_, one)| one.facts().name == kind);
-            let problem = self.scope.no_such_key(&text, place);
-            let help = match field {
-                "connection" => format!(
-                    "write the key of {} `{kind}`, or host, port, username and password of a server",
-                    a(kind)
-                ),
-                _ => format!(
-                    "write the key of {} `{kind}` of this stack, or its {field} in AWS",
-                    a(kind)
-                ),
-            };
-            let near = crate::diagnostic::closest(&text, of_kind.map(|(key, _)| key.as_str()));
-            self.problem(if near.is_some() { problem } else { problem.help(help) });
-            return None;
+        if targets.iter().any(|target| may_be_outside(target, &text)) {
+            return Some(text.into());
         }
-        Some(text.into())
+        let takes = |kind: &str| targets.iter().any(|target| target.kind == kind);
+        let fitting = self.scope.kinds.iter().filter(|(_, one)| takes(one.facts().name));
+        let near = crate::diagnostic::closest(&text, fitting.map(|(key, _)| key.as_str()));
+        let problem = self.scope.no_such_key(&text, place);
+        let help = help(targets);
+        self.problem(if near.is_some() { problem } else { problem.help(help) });
+        None
     }
 
     /// A secret may only be named, never written.
@@ -86,9 +71,10 @@ impl Shaper<'_> {
         }
         let mut problem = Problem::error("a secret may not be written in the stack file").at(place);
         problem = problem.label("this would end up in the repository");
-        self.problem(
-            problem.help("write `{ secret: name-or-arn }` (Secrets Manager) or `${env.NAME}`"),
-        );
+        self.problem(problem.help(
+            "write `{ secret: name-or-arn }` (Secrets Manager), `{ parameter: /path }` (Systems \
+                 Manager) or `${env.NAME}`",
+        ));
         None
     }
 
@@ -153,5 +139,35 @@ impl Shaper<'_> {
                 Value::Object(entries.collect())
             }
         }
+    }
+}
+
+/// Whether the text may be what AWS itself calls such a thing outside the stack.
+fn may_be_outside(target: &Target, text: &str) -> bool {
+    match (target.field.as_str(), target.kind.as_str()) {
+        ("arn", "iam_policy" | "secretsmanager_secret") => true,
+        // An id, an ARN or an alias.
+        ("arn", "kms_key") => text.contains(['-', '/', ':']),
+        ("arn", _) => text.starts_with("arn:"),
+        // A peer's group carries its account: `123456789012/sg-…`.
+        ("id", _) => fits(SERVER_MADE_ID, text.rsplit('/').next().unwrap_or(text)),
+        ("connection", _) => false,
+        _ => true,
+    }
+}
+
+/// `an `iam_role``, or `a `x` or a `y`` where a field takes several kinds.
+fn any_of(targets: &[Target]) -> String {
+    let kinds: Vec<String> =
+        targets.iter().map(|target| format!("{} `{}`", a(&target.kind), target.kind)).collect();
+    kinds.join(" or ")
+}
+
+fn help(targets: &[Target]) -> String {
+    let field = targets.first().map_or("name", |target| target.field.as_str());
+    let key = format!("write the key of {}", any_of(targets));
+    match field {
+        "connection" => format!("{key}, or host, port, username and password of a server"),
+        _ => format!("{key} of this stack, or its {field} in AWS"),
     }
 }

@@ -21,10 +21,11 @@ use aws_types::sdk_config::Builder;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use serde::de::DeserializeOwned;
 
-use super::endpoint::Ec2Endpoint;
+use super::client::EC2;
 use super::query::{Form, TagKey};
 use super::wire::{Ack, Authorized, CreatedGroup, Page, Reply, Revoked};
 use super::*;
+use crate::aws::endpoint::ServiceEndpoint;
 
 const NS: &str = r#"xmlns="http://ec2.amazonaws.com/doc/2016-11-15/""#;
 
@@ -454,7 +455,7 @@ fn endpoints_are_those_of_the_sdk() {
                 .use_fips(fips)
                 .use_dual_stack(dual_stack)
                 .build();
-            let ec2 = Ec2Endpoint::new(&config);
+            let ec2 = ServiceEndpoint::new(&config, &EC2);
             let expected = sts.unwrap().url().replace("://sts", "://ec2");
             assert_eq!(ec2.url(), Ok(expected.as_str()), "fips {fips}, dual-stack {dual_stack}");
         }
@@ -474,7 +475,8 @@ impl LoadServiceConfig for ForEc2Only {
 
 #[test]
 fn a_custom_endpoint_goes_before_the_regional_one() {
-    let url = |config: Builder| Ec2Endpoint::new(&config.build()).url().map(str::to_owned);
+    let url =
+        |config: Builder| ServiceEndpoint::new(&config.build(), &EC2).url().map(str::to_owned);
     let general = || base_config().endpoint_url("http://for-all:1");
     assert_eq!(url(general()).as_deref(), Ok("http://for-all:1"));
     let specific = general().service_config(ForEc2Only);

@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use super::error::Ec2Error;
 use super::networks::Made;
 use super::query::Form;
 use super::wire::{Filter, Reply, Tags, list, tags};
 use super::{Client, Result, token};
+use crate::aws::refusal::Refusal;
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -149,11 +149,11 @@ struct Reason {
 }
 
 impl Reply for Unsuccessful {
-    fn refusal(&self) -> Option<Ec2Error> {
+    fn refusal(&self) -> Option<Refusal> {
         let refused = self.items.first()?;
         let reason = refused.error.as_ref();
         let message = reason.and_then(|reason| reason.message.clone());
         let code = reason.and_then(|reason| reason.code.as_deref());
-        Some(Ec2Error::new(code, message.unwrap_or_else(|| "it was not deleted".to_owned())))
+        Some(Refusal::new(code, message.unwrap_or_else(|| "it was not deleted".to_owned())))
     }
 }

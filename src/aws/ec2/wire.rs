@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use super::error::Ec2Error;
+use crate::aws::refusal::Refusal;
 
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
@@ -252,7 +252,7 @@ pub struct Attachment {
 /// What an operation answers.
 pub(super) trait Reply: DeserializeOwned + Debug + Send + Sync + 'static {
     /// What this answer says went wrong, though its HTTP status says success.
-    fn refusal(&self) -> Option<Ec2Error> {
+    fn refusal(&self) -> Option<Refusal> {
         None
     }
 }
@@ -309,7 +309,7 @@ pub(super) struct Ack {
 }
 
 impl Reply for Ack {
-    fn refusal(&self) -> Option<Ec2Error> {
+    fn refusal(&self) -> Option<Refusal> {
         refused_unless(self.accepted)
     }
 }
@@ -323,7 +323,7 @@ pub(super) struct Authorized {
 }
 
 impl Reply for Authorized {
-    fn refusal(&self) -> Option<Ec2Error> {
+    fn refusal(&self) -> Option<Refusal> {
         refused_unless(self.accepted)
     }
 }
@@ -339,7 +339,7 @@ pub(super) struct Revoked {
 }
 
 impl Reply for Revoked {
-    fn refusal(&self) -> Option<Ec2Error> {
+    fn refusal(&self) -> Option<Refusal> {
         if self.unknown.is_empty() {
             return refused_unless(self.accepted);
         }
@@ -347,7 +347,7 @@ impl Reply for Revoked {
             "{} of the rules to revoke did not exist in this security group",
             self.unknown.len()
         );
-        Some(Ec2Error::new(Some("InvalidPermission.NotFound"), message))
+        Some(Refusal::new(Some("InvalidPermission.NotFound"), message))
     }
 }
 
@@ -355,8 +355,8 @@ impl Reply for Revoked {
 #[derive(Debug, Deserialize)]
 struct UnknownPermission {}
 
-pub(super) fn refused_unless(accepted: bool) -> Option<Ec2Error> {
-    (!accepted).then(|| Ec2Error::new(None, "EC2 did not do it, and did not say why".to_owned()))
+pub(super) fn refused_unless(accepted: bool) -> Option<Refusal> {
+    (!accepted).then(|| Refusal::new(None, "EC2 did not do it, and did not say why".to_owned()))
 }
 
 /// What an absent `return` means: the HTTP status has said it already.

@@ -7,8 +7,9 @@ use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluent
 use aws_sdk_rds::types::CloudwatchLogsExportConfiguration;
 use secrecy::ExposeSecret;
 
-use super::live::{PASSWORD_TAG, word};
+use super::live::PASSWORD_TAG;
 use super::{RdsInstance, version};
+use crate::aws::words::word;
 use crate::aws::{Error, rds_tags};
 use crate::field::{Differs, Immutable, SecurityGroupId, set_change};
 use crate::kind::Cx;

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use aws_sdk_rds::types::{DbInstance, PendingModifiedValues};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::RdsInstance;
+use crate::aws::words::parse;
 use crate::aws::{Class, Error, rds_tags};
 use crate::field::{
     Computed, Connection, DbParameterGroupName, DbSubnetGroupName, Derived, Immutable, KmsKeyArn,
@@ -264,23 +263,12 @@ fn port(number: i32) -> Option<u16> {
     u16::try_from(number).ok()
 }
 
-/// AWS's own word for a value of an enum.
-pub fn word<T: Serialize>(value: &T) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(word)) => word,
-        _ => String::new(),
-    }
-}
-
-fn parse<T: DeserializeOwned>(word: &str) -> Option<T> {
-    serde_json::from_value(Value::String(word.to_owned())).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kind::{Kind, Phase};
     use aws_sdk_rds::types::{DbParameterGroupStatus, Endpoint, MasterUserSecret};
+    use serde_json::Value;
 
     fn instance() -> aws_sdk_rds::types::builders::DbInstanceBuilder {
         let endpoint = Endpoint::builder().address("127.0.0.1").port(15432).build();

@@ -2,9 +2,9 @@
 
 use std::ops::Deref;
 
-use super::live::word;
 use super::{Engine, RdsInstance, StorageType, version};
 use crate::aws::kms::same_key;
+use crate::aws::words::word;
 use crate::field::{Differs, Immutable, KmsKeyArn};
 use crate::reference::is_marked;
 

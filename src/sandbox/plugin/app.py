@@ -25,7 +25,9 @@ from . import (
     emr,
     iam,
     json_services,
+    kms,
     latency,
+    logs,
     missing,
     rds,
     rds_groups,
@@ -35,6 +37,7 @@ from . import (
     redshift_serverless,
     s3,
     secrets_manager,
+    ssm,
     tagging,
 )
 from .announcement import announce
@@ -53,6 +56,8 @@ CORRECTIONS = (
     eks,
     emr,
     iam,
+    kms,
+    logs,
     missing,
     rds,
     rds_groups,
@@ -60,6 +65,7 @@ CORRECTIONS = (
     redshift_groups,
     s3,
     secrets_manager,
+    ssm,
     tagging,
 )
 # These answer for services of their own.

@@ -1,4 +1,6 @@
-//! How a form gets to EC2 and a reply back: what the official crates generate, once.
+//! How a call gets to a service and its reply back: what the official crates generate, once.
+//!
+//! What the call looks like on the way is its protocol's matter: see [`Call`].
 
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
@@ -45,24 +47,59 @@ use aws_types::region::SigningRegion;
 use aws_types::{SdkConfig, SigningName};
 use tracing::Instrument;
 
-use super::endpoint::Ec2Endpoint;
-use super::error::{Ec2Error, Error, Result};
-use super::query::Form;
-use super::wire::Reply;
+use super::endpoint::ServiceEndpoint;
+use super::refusal::Refusal;
 
-const SERVICE: &str = "EC2";
+/// Why a call failed: a refusal by the service, or something on the way to it and back.
+pub type Failure = SdkError<Refusal, HttpResponse>;
 
-/// A client of the EC2 API. Cloning it is cheap.
+/// A service as AWS's SDKs name it.
+#[derive(Debug)]
+pub struct Service {
+    /// Its id, by which the configuration knows it: `EC2`, `CloudWatch Logs`.
+    pub id: &'static str,
+    /// The name in its endpoints, for which credentials sign: `ec2`, `logs`.
+    pub name: &'static str,
+}
+
+/// One call: a protocol makes a request of it and reads the answer.
+pub trait Call: Debug + Send + Sync + 'static {
+    /// What comes back.
+    type Reply: Debug + Send + Sync + 'static;
+
+    /// Name of the operation.
+    fn operation(&self) -> &'static str;
+
+    /// Content type, further headers, and body of the request.
+    fn request(&self) -> Request;
+
+    /// Reads an answer, or the refusal that it is.
+    fn read(response: &HttpResponse) -> Result<Self::Reply, OrchestratorError<Refusal>>;
+}
+
+/// What a protocol says in a request.
+pub struct Request {
+    /// Media type of the body.
+    pub content_type: &'static str,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+}
+
+/// The way to one service. Cloning it is cheap.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct Transport {
+    service: &'static Service,
     plugins: RuntimePlugins,
 }
 
-impl Client {
-    pub fn new(config: &SdkConfig) -> Self {
+impl Transport {
+    /// The way to a service with these credentials, endpoints and timeouts.
+    pub fn new(config: &SdkConfig, service: &'static Service) -> Self {
         let retry_partition = match config.region() {
-            Some(region) => format!("ec2-{region}"),
-            None => "ec2".to_owned(),
+            Some(region) => format!("{}-{region}", service.name),
+            None => service.name.to_owned(),
         };
         let behavior = config.behavior_version().unwrap_or_else(BehaviorVersion::latest);
         let defaults = DefaultPluginParams::new()
@@ -70,66 +107,77 @@ impl Client {
             .with_behavior_version(behavior)
             .with_is_aws_sdk(true);
         let client = StaticRuntimePlugin::new()
-            .with_config(settings(config).freeze())
-            .with_runtime_components(components(config));
+            .with_config(settings(config, service).freeze())
+            .with_runtime_components(components(config, service));
         Self {
+            service,
             plugins: RuntimePlugins::new()
                 .with_client_plugins(default_plugins(defaults))
                 .with_client_plugin(client),
         }
     }
 
-    /// The same client with an interceptor on every call.
+    /// The same way with an interceptor on every call.
     pub fn with_interceptor(self, interceptor: impl Intercept + 'static) -> Self {
         let components = RuntimeComponentsBuilder::new("interceptor").with_interceptor(interceptor);
         let plugin = StaticRuntimePlugin::new().with_runtime_components(components);
-        Self { plugins: self.plugins.with_client_plugin(plugin) }
+        Self { service: self.service, plugins: self.plugins.with_client_plugin(plugin) }
     }
 
-    /// Sends a form and reads the reply.
-    pub(super) async fn call<R: Reply>(&self, form: Form) -> Result<R> {
-        self.invoke(operation::<R>(form.action()), form).await
+    /// Makes a call and reads the reply.
+    pub async fn call<C: Call>(&self, call: C) -> Result<C::Reply, Failure> {
+        let operation = self.operation::<C>(call.operation());
+        self.invoke(operation, call).await
     }
 
     /// As [`call`](Self::call), for a reply that holds a secret: neither a log nor an error shows
     /// its body.
-    pub(super) async fn call_for_secret<R: Reply>(&self, form: Form) -> Result<R> {
-        let mut operation = operation::<R>(form.action());
+    pub async fn call_for_secret<C: Call>(&self, call: C) -> Result<C::Reply, Failure> {
+        let mut operation = self.operation::<C>(call.operation());
         operation.store_put(SensitiveOutput);
-        self.invoke(operation, form).await.map_err(without_body)
+        self.invoke(operation, call).await.map_err(without_body)
     }
 
     /// As [`call`](Self::call), without the SDK's retries, for what would be made twice if the first
     /// answer got lost. Whoever calls again looks first.
-    pub(super) async fn call_once<R: Reply>(&self, form: Form) -> Result<R> {
-        let mut operation = operation::<R>(form.action());
+    pub async fn call_once<C: Call>(&self, call: C) -> Result<C::Reply, Failure> {
+        let mut operation = self.operation::<C>(call.operation());
         operation.store_put(RetryConfig::disabled());
-        self.invoke(operation, form).await
+        self.invoke(operation, call).await
     }
 
-    async fn invoke<R: Reply>(&self, operation: Layer, form: Form) -> Result<R> {
-        let action = form.action();
+    async fn invoke<C: Call>(&self, operation: Layer, call: C) -> Result<C::Reply, Failure> {
+        let (service, action) = (self.service.id, call.operation());
         let plugin = StaticRuntimePlugin::new().with_config(operation.freeze());
         let plugins = self.plugins.clone().with_operation_plugin(plugin);
-        let span = tracing::debug_span!("EC2", rpc.service = SERVICE, rpc.method = action);
-        let output = invoke(SERVICE, action, Input::erase(form), &plugins)
+        let span = tracing::debug_span!("call", rpc.service = service, rpc.method = action);
+        let output = invoke(service, action, Input::erase(call), &plugins)
             .instrument(span)
             .await
-            .map_err(|error| error.map_service_error(ec2_error))?;
+            .map_err(|error| error.map_service_error(refusal))?;
         output
             .downcast()
             .map_err(|_| SdkError::construction_failure("a reply of another operation"))
     }
+
+    /// What sets one operation apart from another.
+    fn operation<C: Call>(&self, action: &'static str) -> Layer {
+        let mut layer = Layer::new(action);
+        layer.store_put(Metadata::new(action, self.service.id));
+        layer.store_put(SharedRequestSerializer::new(Serializer::<C>(PhantomData)));
+        layer.store_put(SharedResponseDeserializer::new(ReplyReader::<C>(PhantomData)));
+        layer
+    }
 }
 
 /// What the SDK's interceptors and resolvers read about this client.
-fn settings(config: &SdkConfig) -> Layer {
-    let mut layer = Layer::new("EC2");
+fn settings(config: &SdkConfig, service: &'static Service) -> Layer {
+    let mut layer = Layer::new(service.id);
     layer.store_put(AuthSchemeAndEndpointOrchestrationV2);
     layer.store_put(AuthSchemeOptionResolverParams::new(()));
     layer.store_put(SigV4OperationSigningConfig::default());
-    layer.store_put(SigningName::from_static("ec2"));
-    layer.store_put(ApiMetadata::new("ec2", env!("CARGO_PKG_VERSION")));
+    layer.store_put(SigningName::from_static(service.name));
+    layer.store_put(ApiMetadata::new(service.name, env!("CARGO_PKG_VERSION")));
     layer.store_or_unset(config.region().cloned());
     layer.store_or_unset(config.region().cloned().map(SigningRegion::from));
     layer.store_or_unset(config.app_name().cloned());
@@ -153,14 +201,15 @@ fn settings(config: &SdkConfig) -> Layer {
 }
 
 /// The parts the orchestrator is put together from.
-fn components(config: &SdkConfig) -> RuntimeComponentsBuilder {
+fn components(config: &SdkConfig, service: &Service) -> RuntimeComponentsBuilder {
+    let endpoint = ServiceEndpoint::new(config, service);
     let auth = StaticAuthSchemeOptionResolver::new(vec![SIGV4]);
-    let mut components = RuntimeComponentsBuilder::new("EC2")
+    let mut components = RuntimeComponentsBuilder::new("service")
         .with_http_client(config.http_client())
         .with_sleep_impl(config.sleep_impl())
         .with_time_source(Some(config.time_source().unwrap_or_default()))
         .with_identity_cache(config.identity_cache())
-        .with_endpoint_resolver(Some(SharedEndpointResolver::new(Ec2Endpoint::new(config))))
+        .with_endpoint_resolver(Some(SharedEndpointResolver::new(endpoint)))
         .with_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()))
         .with_auth_scheme_option_resolver(Some(SharedAuthSchemeOptionResolver::new(auth)))
         .with_interceptor(ConnectionPoisoningInterceptor::new())
@@ -171,93 +220,71 @@ fn components(config: &SdkConfig) -> RuntimeComponentsBuilder {
         .with_interceptor(InvocationIdInterceptor::new())
         .with_interceptor(RecursionDetectionInterceptor::new())
         .with_retry_classifier(HttpStatusCodeClassifier::default())
-        .with_retry_classifier(TransientErrorClassifier::<Ec2Error>::new())
-        .with_retry_classifier(AwsErrorCodeClassifier::<Ec2Error>::new())
-        .with_retry_classifier(ServiceClockSkewClassifier::<Ec2Error>::new());
+        .with_retry_classifier(TransientErrorClassifier::<Refusal>::new())
+        .with_retry_classifier(AwsErrorCodeClassifier::<Refusal>::new())
+        .with_retry_classifier(ServiceClockSkewClassifier::<Refusal>::new());
     if let Some(credentials) = config.credentials_provider() {
         components.set_identity_resolver(SIGV4, credentials);
     }
     components
 }
 
-/// What sets one operation apart from another.
-fn operation<R: Reply>(action: &'static str) -> Layer {
-    let mut layer = Layer::new(action);
-    layer.store_put(Metadata::new(action, SERVICE));
-    layer.store_put(SharedRequestSerializer::new(FormSerializer));
-    layer.store_put(SharedResponseDeserializer::new(ReplyReader::<R>(PhantomData)));
-    layer
+struct Serializer<C>(PhantomData<fn() -> C>);
+
+impl<C> Debug for Serializer<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Serializer")
+    }
 }
 
-#[derive(Debug)]
-struct FormSerializer;
-
-impl SerializeRequest for FormSerializer {
-    fn serialize_input(
-        &self,
-        input: Input,
-        cfg: &mut ConfigBag,
-    ) -> std::result::Result<HttpRequest, BoxError> {
-        let form = input.downcast::<Form>().map_err(|_| "the input is not a form")?;
+impl<C: Call> SerializeRequest for Serializer<C> {
+    fn serialize_input(&self, input: Input, cfg: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
+        let call = input.downcast::<C>().map_err(|_| "the input is another operation's")?;
         // The orchestrator wants parameters even for an endpoint that has none.
         cfg.interceptor_state().store_put(EndpointResolverParams::new(()));
-        let body = form.encode();
+        let Request { content_type, headers: more, body } = call.request();
         let mut request = HttpRequest::empty();
         request.set_method("POST")?;
         request.set_uri("/")?;
         let headers = request.headers_mut();
-        headers.insert("content-type", "application/x-www-form-urlencoded");
+        headers.insert("content-type", content_type);
         headers.insert("content-length", body.len().to_string());
+        for (name, value) in more {
+            headers.insert(name, value);
+        }
         *request.body_mut() = SdkBody::from(body);
         Ok(request)
     }
 }
 
-struct ReplyReader<R>(PhantomData<fn() -> R>);
+struct ReplyReader<C>(PhantomData<fn() -> C>);
 
-impl<R> Debug for ReplyReader<R> {
+impl<C> Debug for ReplyReader<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ReplyReader")
     }
 }
 
-impl<R: Reply> DeserializeResponse for ReplyReader<R> {
+impl<C: Call> DeserializeResponse for ReplyReader<C> {
     fn deserialize_nonstreaming_with_config(
         &self,
         response: &HttpResponse,
         _: &ConfigBag,
-    ) -> std::result::Result<Output, OrchestratorError<ErasedError>> {
-        read_reply::<R>(response)
+    ) -> Result<Output, OrchestratorError<ErasedError>> {
+        C::read(response)
             .map(Output::erase)
             .map_err(|error| error.map_operation_error(ErasedError::erase))
     }
 }
 
-fn read_reply<R: Reply>(
-    response: &HttpResponse,
-) -> std::result::Result<R, OrchestratorError<Ec2Error>> {
-    let headers = response.headers();
-    let body = response.body().bytes().unwrap_or_default();
-    if !response.status().is_success() {
-        let error = Ec2Error::parse(response.status().as_u16(), headers, body);
-        return Err(OrchestratorError::operation(error));
-    }
-    let text = std::str::from_utf8(body).map_err(OrchestratorError::other)?;
-    let reply: R = quick_xml::de::from_str(text).map_err(OrchestratorError::other)?;
-    match reply.refusal() {
-        Some(error) => Err(OrchestratorError::operation(error.with_request_id_from(headers))),
-        None => Ok(reply),
-    }
-}
-
-fn ec2_error(error: ErasedError) -> Ec2Error {
+fn refusal(error: ErasedError) -> Refusal {
     error
         .downcast()
-        .unwrap_or_else(|_| Ec2Error::new(None, "an error of another service".to_owned()))
+        .unwrap_or_else(|_| Refusal::new(None, "an error of another service".to_owned()))
 }
 
 /// The error without the body of the reply that could not be read.
-fn without_body(error: Error) -> Error {
+fn without_body(error: Failure) -> Failure {
     let SdkError::ResponseError(context) = &error else {
         return error;
     };

@@ -1,4 +1,4 @@
-//! Where EC2 is.
+//! Where a service is.
 
 use aws_smithy_runtime_api::client::endpoint::{
     EndpointFuture, EndpointResolverParams, ResolveEndpoint,
@@ -6,6 +6,8 @@ use aws_smithy_runtime_api::client::endpoint::{
 use aws_smithy_types::endpoint::Endpoint;
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
+
+use super::transport::Service;
 
 /// The regions of a partition begin with the prefix. The first that fits is meant.
 struct Partition {
@@ -38,30 +40,32 @@ const PARTITIONS: &[Partition] = &[
 /// An endpoint that is known once the configuration is, or why there is none. As in the SDK's own
 /// clients, the reason comes up when the first call is made.
 #[derive(Debug)]
-pub(super) struct Ec2Endpoint(Result<String, &'static str>);
+pub struct ServiceEndpoint(Result<String, &'static str>);
 
-impl Ec2Endpoint {
-    pub fn new(config: &SdkConfig) -> Self {
+impl ServiceEndpoint {
+    /// The endpoint of that service in the configured region, or the custom one.
+    pub fn new(config: &SdkConfig, service: &Service) -> Self {
         let fips = config.use_fips().unwrap_or(false);
         let dual_stack = config.use_dual_stack().unwrap_or(false);
-        Self(match endpoint_url(config) {
+        Self(match endpoint_url(config, service.id) {
             Some(_) if fips => Err("FIPS and a custom endpoint cannot be combined"),
             Some(_) if dual_stack => Err("dual-stack and a custom endpoint cannot be combined"),
             Some(url) => Ok(url),
             None => match config.region() {
-                Some(region) => regional_url(region.as_ref(), fips, dual_stack),
+                Some(region) => regional_url(service.name, region.as_ref(), fips, dual_stack),
                 None => Err("no AWS region is set"),
             },
         })
     }
 
+    /// The address, or why there is none.
     #[cfg(test)]
     pub fn url(&self) -> Result<&str, &'static str> {
         self.0.as_deref().map_err(|why| *why)
     }
 }
 
-impl ResolveEndpoint for Ec2Endpoint {
+impl ResolveEndpoint for ServiceEndpoint {
     fn resolve_endpoint<'a>(&'a self, _: &'a EndpointResolverParams) -> EndpointFuture<'a> {
         EndpointFuture::ready(match &self.0 {
             Ok(url) => Ok(Endpoint::builder().url(url.clone()).build()),
@@ -70,15 +74,15 @@ impl ResolveEndpoint for Ec2Endpoint {
     }
 }
 
-/// The custom endpoint, by the SDK's precedence: set in code, for EC2 in the environment or the
-/// profile, for all services there.
-fn endpoint_url(config: &SdkConfig) -> Option<String> {
+/// The custom endpoint, by the SDK's precedence: set in code, for the service in the environment or
+/// the profile, for all services there.
+fn endpoint_url(config: &SdkConfig, service_id: &str) -> Option<String> {
     let general = || config.endpoint_url().map(str::to_owned);
     if config.get_origin("endpoint_url").is_client_config() {
         return general();
     }
     let key = ServiceConfigKey::builder()
-        .service_id("EC2")
+        .service_id(service_id)
         .env("AWS_ENDPOINT_URL")
         .profile("endpoint_url")
         .build()
@@ -88,7 +92,12 @@ fn endpoint_url(config: &SdkConfig) -> Option<String> {
         .or_else(general)
 }
 
-fn regional_url(region: &str, fips: bool, dual_stack: bool) -> Result<String, &'static str> {
+fn regional_url(
+    service: &str,
+    region: &str,
+    fips: bool,
+    dual_stack: bool,
+) -> Result<String, &'static str> {
     // The region becomes part of the host that the credentials sign for.
     if !is_host_label(region) {
         return Err("the AWS region is not a valid host name label");
@@ -99,8 +108,8 @@ fn regional_url(region: &str, fips: bool, dual_stack: bool) -> Result<String, &'
     let suffix = if dual_stack { partition.dual_stack_suffix } else { partition.dns_suffix };
     // The plain endpoints of GovCloud are FIPS endpoints already.
     let plain = !fips || (region.starts_with(GOVCLOUD) && !dual_stack);
-    let service = if plain { "ec2" } else { "ec2-fips" };
-    Ok(format!("https://{service}.{region}.{suffix}"))
+    let fips = if plain { "" } else { "-fips" };
+    Ok(format!("https://{service}{fips}.{region}.{suffix}"))
 }
 
 fn is_host_label(text: &str) -> bool {

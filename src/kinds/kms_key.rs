@@ -1,0 +1,246 @@
+//! A KMS key and its alias.
+
+mod calls;
+mod words;
+
+use std::path::Path;
+
+use futures::future::try_join_all;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::{Aws, Class, Error, absent, gone_is_fine};
+use crate::field::{Computed, Differs, Immutable, Policy, Tags};
+use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Phase, Site, Wanted};
+pub use words::{Spec, Usage};
+
+/// A KMS key, known by the alias `alias/NAME`.
+///
+/// A deleted key is kept by AWS for `deletion_days`: what it encrypted can't be read from the first
+/// day, and never again after the last. A key of the same stack and name that waits for that is
+/// taken back rather than made anew, so that what it encrypted can be read again.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KmsKey {
+    /// What the key is for; at most 8192 characters.
+    #[schemars(length(max = 8192))]
+    pub description: Option<String>,
+    /// Who may do what with the key: a document or a path to one. AWS starts with a policy that
+    /// leaves it to the account's IAM policies. KMS refuses a policy that would lock you out.
+    pub policy: Option<Policy>,
+    /// Whether the key can be used. Default true.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// KMS makes new key material from time to time, and keeps the old to read what it encrypted.
+    /// Symmetric keys only. Default false.
+    #[serde(default)]
+    pub rotation: bool,
+    /// Days between two rotations, 90 to 2560; needs `rotation`. AWS starts with 365.
+    #[schemars(range(min = 90, max = 2560))]
+    pub rotation_period_days: Option<i32>,
+    /// What kind of key it is. AWS starts with `SYMMETRIC_DEFAULT`.
+    pub spec: Option<Immutable<Spec>>,
+    /// What the key is used for. AWS starts with `ENCRYPT_DECRYPT`; keys that aren't symmetric need
+    /// it.
+    pub usage: Option<Immutable<Usage>>,
+    /// The key can have replicas in other regions. Default false.
+    #[serde(default)]
+    pub multi_region: Immutable<bool>,
+    /// Days for which a deleted key can be taken back, 7 to 30. Default 30. Kept in the tag
+    /// `lagoa:deletion-days`.
+    #[serde(default = "thirty")]
+    #[schemars(range(min = 7, max = 30))]
+    pub deletion_days: u8,
+    /// Tags, merged over the stack's own.
+    #[serde(default)]
+    pub tags: Tags,
+    /// The key's id, which AWS makes up.
+    #[serde(default)]
+    pub id: Computed<String>,
+    /// `arn:aws:kms:region:account:key/id`.
+    #[serde(default)]
+    pub arn: Computed<String>,
+    /// `alias/NAME`.
+    #[serde(default)]
+    pub alias: Computed<String>,
+    /// The service's own word: `Enabled`, `Disabled`, `Creating`, …
+    #[serde(default)]
+    pub state: Computed<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn thirty() -> u8 {
+    30
+}
+
+/// The tag that remembers `deletion_days`, so that deleting an orphan honours it too.
+const DELETION_TAG: &str = "lagoa:deletion-days";
+
+fn alias(name: &str) -> String {
+    format!("alias/{name}")
+}
+
+impl Kind for KmsKey {
+    const EXAMPLE: &'static str = "
+coins-data:
+  kind: kms_key
+  description: encrypts the coins databases and their logs
+  policy:
+    Version: '2012-10-17'
+    Statement:
+      - Sid: account
+        Effect: Allow
+        Principal: { AWS: 'arn:aws:iam::${aws.account}:root' }
+        Action: kms:*
+        Resource: '*'
+      - Sid: logs
+        Effect: Allow
+        Principal: { Service: 'logs.${aws.region}.amazonaws.com' }
+        Action: ['kms:Encrypt*', 'kms:Decrypt*', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', kms:DescribeKey]
+        Resource: '*'
+  rotation: true
+  rotation_period_days: 180
+  deletion_days: 7
+  tags: { Projeto: Bootcamp }
+  on_destroy: delete
+";
+    const NAME: &'static str = "^[a-zA-Z0-9:/_-]{1,250}$";
+    const HOLDS: Option<&'static str> = Some("the key to what it encrypted");
+    const ON_DESTROY_DEFAULT: Option<OnDestroy> = None;
+
+    async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
+        let keys = try_join_all(wanted.iter().map(|one| read_one(aws, one))).await?;
+        Ok(keys.into_iter().flatten().collect())
+    }
+
+    async fn owned(aws: &Aws) -> Result<Vec<String>, Error> {
+        let ids = aws.swept("kms", "key/").await?;
+        let names = try_join_all(ids.iter().map(|id| calls::name_of(aws, id))).await?;
+        Ok(names.into_iter().flatten().collect())
+    }
+
+    async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
+        let id = match calls::left_behind(self, cx).await? {
+            Some(id) => id,
+            None => self.make(cx).await?,
+        };
+        let alias = alias(cx.name);
+        match cx.kms.create_alias().alias_name(&alias).target_key_id(&id).send().await {
+            Ok(_) => Ok(()),
+            // The alias of a key that was taken back may have stayed with it.
+            Err(error) => match Error::from(error) {
+                error if error.class == Class::Already => {
+                    let key = cx.kms.describe_key().key_id(&alias).send().await?;
+                    let there = key.key_metadata().map(|key| key.key_id());
+                    if there == Some(id.as_str()) {
+                        return Ok(());
+                    }
+                    Err(Error { class: Class::Terminal, ..error }.hint(format!(
+                        "{alias} belongs to the key {}, which is being deleted: delete the alias \
+                         or give this key another name",
+                        there.unwrap_or_default()
+                    )))
+                }
+                error => Err(error),
+            },
+        }
+    }
+
+    async fn update(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
+        let id = live.known_id()?;
+        // A key that is disabled can't be changed in every way.
+        if self.enabled && !live.enabled {
+            cx.kms.enable_key().key_id(id).send().await?;
+        }
+        self.update_tags(live, cx).await?;
+        if let Some(description) = &self.description
+            && self.description.differs(&live.description)
+        {
+            let call = cx.kms.update_key_description().key_id(id);
+            call.description(description).send().await?;
+        }
+        if let Some(policy) = &self.policy
+            && self.policy.differs(&live.policy)
+        {
+            let call = cx.kms.put_key_policy().key_id(id).policy_name("default");
+            call.policy(policy.text()).send().await?;
+        }
+        let period = self.rotation_period_days;
+        if self.rotation && (!live.rotation || period.differs(&live.rotation_period_days)) {
+            let call = cx.kms.enable_key_rotation().key_id(id);
+            call.set_rotation_period_in_days(period).send().await?;
+        } else if !self.rotation && live.rotation {
+            cx.kms.disable_key_rotation().key_id(id).send().await?;
+        }
+        if !self.enabled && live.enabled {
+            cx.kms.disable_key().key_id(id).send().await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, _farewell: &Farewell, cx: &Cx<'_>) -> Result<(), Error> {
+        let call = cx.kms.schedule_key_deletion().key_id(self.known_id()?);
+        let scheduled = call.pending_window_in_days(self.deletion_days.into()).send().await;
+        match scheduled.map_err(Error::from) {
+            Err(error) if error.message.contains("pending deletion") => {}
+            answer => gone_is_fine(answer)?,
+        }
+        gone_is_fine(cx.kms.delete_alias().alias_name(alias(cx.name)).send().await)
+    }
+
+    fn phase(&self) -> Phase {
+        match self.state.as_deref().unwrap_or("Creating") {
+            "Enabled" | "Disabled" => Phase::Ready,
+            state => Phase::Pending(state.to_owned()),
+        }
+    }
+
+    fn predict(&mut self, name: &str, _site: &Site, _root: &Path) {
+        self.alias = alias(name).into();
+    }
+
+    fn check(&self, _root: &Path) -> Vec<(String, String)> {
+        let mut wrong = Vec::new();
+        let mut say = |path: &str, message: &str| wrong.push((path.into(), message.into()));
+        let symmetric = self.spec.as_deref().is_none_or(|spec| *spec == Spec::SymmetricDefault);
+        if self.rotation && !symmetric {
+            say("rotation", "KMS rotates only `SYMMETRIC_DEFAULT` keys");
+        }
+        if self.rotation && !self.enabled {
+            say("rotation", "KMS doesn't rotate a disabled key: leave out `rotation`");
+        }
+        if self.rotation_period_days.is_some() && !self.rotation {
+            say("rotation_period_days", "this is for `rotation: true` only");
+        }
+        if !symmetric && self.usage.is_none() {
+            say("usage", "a key that isn't symmetric needs a `usage`");
+        }
+        wrong
+    }
+
+    async fn data(&self, _cx: &Cx<'_>) -> Result<Option<String>, Error> {
+        Ok(Some(format!(
+            "the key to what it encrypted: unreadable at once, and for good after {} days",
+            self.deletion_days
+        )))
+    }
+}
+
+impl KmsKey {
+    fn known_id(&self) -> Result<&str, Error> {
+        self.id.as_deref().ok_or_else(|| Error::internal("a key was read without its id"))
+    }
+}
+
+async fn read_one(aws: &Aws, wanted: &Wanted<KmsKey>) -> Result<Option<Found<KmsKey>>, Error> {
+    let reply = absent(aws.kms.describe_key().key_id(alias(&wanted.name)).send().await)?;
+    let Some(key) = reply.and_then(|reply| reply.key_metadata) else { return Ok(None) };
+    if calls::is_going(&key) {
+        return Ok(None);
+    }
+    let fields = calls::fields(aws, &wanted.name, &key, wanted.desired.as_ref()).await?;
+    Ok(fields.map(|fields| Found { name: wanted.name.clone(), fields }))
+}
