@@ -73,11 +73,8 @@ fn strings(value: &Value, spell: impl Fn(&str) -> String) -> Value {
 
 /// `"*"` and `{"AWS": "*"}` mean the same; an account id means its root.
 fn principal(value: &Value) -> Value {
-    let Value::Object(map) = value else {
-        let mut all = Map::new();
-        all.insert("AWS".into(), strings(value, root_arn));
-        return Value::Object(all);
-    };
+    let everybody = Map::from_iter([("AWS".to_owned(), value.clone())]);
+    let map = value.as_object().unwrap_or(&everybody);
     let mut out = Map::new();
     for (kind, who) in sorted(map) {
         let who = strings(who, if kind == "AWS" { root_arn } else { str::to_owned });

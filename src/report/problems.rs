@@ -147,7 +147,9 @@ impl Excerpt {
         let shown_before = before.char_indices().rev().nth(AROUND - 1);
         let cut = shown_before.map_or(0, |(at, _)| at);
         let shown = first_characters(rest, AROUND);
-        let mark_end = (end - start).min(shown.len());
+        // A mark that is cut off ends with the ellipsis, not inside it.
+        let kept = rest.char_indices().nth(AROUND).map_or(rest.len(), |(at, _)| at);
+        let mark_end = if end - start <= kept { end - start } else { shown.len() };
         Self {
             text: format!("{}{shown}", &before[cut..]),
             mark: start - cut..start - cut + mark_end,

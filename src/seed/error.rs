@@ -36,7 +36,9 @@ impl fmt::Display for SeedProblem {
         if let Some(place) = &self.place {
             write!(out, ":{}:{}", place.line, place.column)?;
         }
-        write!(out, ": {}", self.message)?;
+        // A message quotes the file, where a name may have no end.
+        let shown: String = self.message.chars().take(1000).collect();
+        write!(out, ": {shown}")?;
         if !self.remedy.is_empty() {
             write!(out, "; {}", self.remedy)?;
         }

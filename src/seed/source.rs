@@ -3,10 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
 use super::error::{Place, SeedProblem};
+
+/// Bytes of a script: it is held in memory whole, several times over.
+const SCRIPT_LIMIT: u64 = 100_000_000;
 
 /// A script's text with its placeholders filled in.
 #[derive(Debug)]
@@ -97,7 +101,18 @@ fn newlines(text: &str) -> Vec<usize> {
 
 /// Reads a script: no BOM, `\n` line ends, valid UTF-8, no NUL.
 pub(super) fn read(root: &Path, path: &str) -> Result<String, SeedProblem> {
-    let bytes = fs::read(root.join(path)).map_err(|error| unreadable(path, &error))?;
+    let file = fs::File::open(root.join(path)).map_err(|error| unreadable(path, &error))?;
+    let mut bytes = Vec::new();
+    let read = file.take(SCRIPT_LIMIT + 1).read_to_end(&mut bytes);
+    read.map_err(|error| unreadable(path, &error))?;
+    if bytes.len() as u64 > SCRIPT_LIMIT {
+        return Err(SeedProblem {
+            path: path.to_owned(),
+            place: None,
+            message: format!("a script may have {} MB", SCRIPT_LIMIT / 1_000_000),
+            remedy: "put the rows in CSV files, which may be of any size, or split it".to_owned(),
+        });
+    }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
@@ -216,10 +231,11 @@ impl Source {
 /// The name in a text that starts with `${name}`.
 fn placeholder(text: &str) -> Option<&str> {
     let rest = text.strip_prefix("${")?;
-    let name = &rest[..rest.find('}')?];
-    let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    // No further than the name goes: the rest of the text would be read for each `${`.
     let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    (starts && name.chars().all(named)).then_some(name)
+    let name = &rest[..rest.find(|c| !named(c))?];
+    let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    (starts && rest[name.len()..].starts_with('}')).then_some(name)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! cut and pad bad rows without an error (`LOAD DATA LOCAL`) or end at a line that holds only
 //! `\.` (COPY up to PostgreSQL 17). What is sent is written anew from what was read.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -16,6 +17,13 @@ use super::{Load, Mode};
 
 /// More problems than this in one file are only counted.
 const SHOWN: usize = 20;
+/// Columns that a table may have at most, in any engine.
+const COLUMNS: usize = 4096;
+/// Bytes that a row may have: rows are held in memory whole, and one whose quote is never closed
+/// goes on to the end of the file.
+const ROW_LIMIT: usize = 32_000_000;
+/// Characters of a row that are shown.
+const CLIPPED: usize = 1000;
 
 /// What a CSV file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,13 +141,14 @@ impl Rows {
             }
         }
         let columns = self.columns.as_deref().unwrap_or_default();
+        let mut seen = BTreeSet::new();
         for (index, column) in columns.iter().enumerate() {
             if column.is_empty() {
                 say(
                     format!("column {} has no name", index + 1),
                     "name it in the header or under `columns`",
                 );
-            } else if columns[..index].contains(column) {
+            } else if !seen.insert(column) {
                 say(format!("the column {column} is there twice"), "");
             }
         }
@@ -168,7 +177,12 @@ impl Rows {
         }
         let more = self.reader.read_byte_record(&mut self.record);
         let line = self.line();
-        if !more.map_err(|error| Box::new(problem(&self.path, None, error.to_string(), "")))? {
+        let more = more.map_err(|error| {
+            // The next row would meet the same error.
+            self.ended = true;
+            Box::new(problem(&self.path, None, error.to_string(), ""))
+        });
+        if !more? {
             self.ended = true;
             return Ok(None);
         }
@@ -203,7 +217,10 @@ impl Rows {
     }
 
     fn bad(&self, line: usize, message: String) -> Box<SeedProblem> {
-        let shown: Vec<_> = self.record.iter().map(String::from_utf8_lossy).collect();
+        let clip = |field: &'_ [u8]| {
+            String::from_utf8_lossy(&field[..field.len().min(CLIPPED)]).into_owned()
+        };
+        let shown: Vec<_> = self.record.iter().take(CLIPPED).map(clip).collect();
         let text = shown.join(",").lines().next().unwrap_or("").to_owned();
         Box::new(problem(&self.path, Some(Place { line, column: 1, text }), message, ""))
     }
@@ -268,8 +285,17 @@ struct QuoteWatch {
     state: State,
     line: usize,
     opened: usize,
+    row: Row,
     /// Read ahead while looking for a BOM.
     ahead: Vec<u8>,
+}
+
+/// The row that is being read.
+#[derive(Default)]
+struct Row {
+    line: usize,
+    bytes: usize,
+    fields: usize,
 }
 
 #[derive(PartialEq)]
@@ -289,7 +315,8 @@ impl QuoteWatch {
         if ahead == b"\xef\xbb\xbf" {
             ahead.clear();
         }
-        Ok(Self { file, quotes, delimiter, state: State::Start, line: 1, opened: 1, ahead })
+        let row = Row { line: 1, ..Row::default() };
+        Ok(Self { file, quotes, delimiter, state: State::Start, line: 1, opened: 1, row, ahead })
     }
 
     fn watch(&mut self, bytes: &[u8]) {
@@ -306,7 +333,30 @@ impl QuoteWatch {
                 _ => State::Bare,
             };
             self.line += usize::from(byte == b'\n');
+            self.row.bytes += 1;
+            if self.state == State::Start {
+                self.row.fields += 1;
+                if byte == b'\n' || byte == b'\r' {
+                    self.row = Row { line: self.line, ..Row::default() };
+                }
+            }
         }
+    }
+
+    /// Refuses a row that no database takes before it is held in memory.
+    fn check_row(&self) -> io::Result<()> {
+        let Row { line, bytes, fields } = self.row;
+        let what = match (bytes > ROW_LIMIT, fields > COLUMNS) {
+            (true, _) => format!("more than {} MB", ROW_LIMIT / 1_000_000),
+            (_, true) => format!("more than {COLUMNS} columns, which is more than any table has"),
+            _ => return Ok(()),
+        };
+        let open = if self.state == State::Quoted {
+            format!("; a quote is opened on line {} and not closed", self.opened)
+        } else {
+            String::new()
+        };
+        Err(io::Error::other(format!("the row on line {line} has {what}{open}")))
     }
 }
 
@@ -324,6 +374,7 @@ impl Read for QuoteWatch {
             self.quotes.open_at_end.store(self.opened, Ordering::Relaxed);
         }
         self.watch(&buffer[..read]);
+        self.check_row()?;
         Ok(read)
     }
 }

@@ -23,10 +23,29 @@ fn inside(root: &Path, path: &str, place: &Place) -> Result<PathBuf, Problem> {
     Ok(root.join(relative))
 }
 
+/// Whether there is a file to read; why it must not be read, if so. A link may lead anywhere
+/// inside the stack's folder, and a pipe or a device has no end.
+fn readable(root: &Path, path: &str, place: &Place) -> Result<bool, Problem> {
+    let file = inside(root, path, place)?;
+    let (Ok(root), Ok(real)) = (root.canonicalize(), file.canonicalize()) else { return Ok(false) };
+    if !real.starts_with(root) {
+        let problem = Problem::error(format!("`{path}` is a link out of the stack's folder"));
+        return Err(problem.at(place).help("put the file itself there"));
+    }
+    match std::fs::metadata(&real) {
+        Ok(facts) if facts.is_file() => Ok(true),
+        Ok(facts) if facts.is_dir() => {
+            Err(Problem::error(format!("`{path}` is a folder")).at(place).help("name a file"))
+        }
+        Ok(_) => Err(Problem::error(format!("`{path}` is no ordinary file")).at(place)),
+        Err(_) => Ok(false),
+    }
+}
+
 /// Reads a JSON or YAML document.
 pub(super) fn document(root: &Path, path: &str, place: &Place) -> Result<Node, Vec<Problem>> {
     let file = inside(root, path, place).map_err(|problem| vec![problem])?;
-    if !file.exists() {
+    if !readable(root, path, place).map_err(|problem| vec![problem])? {
         return Err(vec![missing(root, path, place)]);
     }
     let source = document::read(&file, path)
@@ -36,12 +55,11 @@ pub(super) fn document(root: &Path, path: &str, place: &Place) -> Result<Node, V
 
 /// Files that the path or glob means, in lexical order.
 pub(super) fn matching(root: &Path, pattern: &str, place: &Place) -> Result<Vec<String>, Problem> {
-    let file = inside(root, pattern, place)?;
+    inside(root, pattern, place)?;
     if !is_glob(pattern) {
-        return if file.is_file() {
-            Ok(vec![pattern.to_owned()])
-        } else {
-            Err(missing(root, pattern, place))
+        return match readable(root, pattern, place)? {
+            true => Ok(vec![pattern.to_owned()]),
+            false => Err(missing(root, pattern, place)),
         };
     }
     let glob = GlobBuilder::new(pattern).literal_separator(true).build();
@@ -62,7 +80,7 @@ pub(super) fn matching(root: &Path, pattern: &str, place: &Place) -> Result<Vec<
             let file_type = entry.file_type().ok();
             if file_type.is_some_and(|kind| kind.is_dir()) {
                 folders.push(path);
-            } else if matcher.is_match(&path) {
+            } else if matcher.is_match(&path) && !root.join(&path).is_dir() {
                 found.extend(path.to_str().map(|path| path.replace('\\', "/")));
             }
         }
@@ -74,6 +92,11 @@ pub(super) fn matching(root: &Path, pattern: &str, place: &Place) -> Result<Vec<
         }
     }
     found.sort();
+    for path in &found {
+        if !readable(root, path, place)? {
+            return Err(missing(root, path, place));
+        }
+    }
     if found.is_empty() { Err(missing(root, pattern, place)) } else { Ok(found) }
 }
 
