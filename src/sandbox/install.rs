@@ -32,6 +32,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "census.py",
     "databases.py",
     "ec2.py",
+    "enforcement.py",
     "fork.py",
     "iam.py",
     "mariadb.py",

@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 from . import databases, ec2, iam, missing, rds, rds_groups, s3, secrets_manager, tagging
 from .announcement import announce
 from .census import census
+from .enforcement import enforce
 from .fork import fork
 from .request_log import RequestLog, identify
 
@@ -44,6 +45,7 @@ class Application(DomainDispatcherApplication):
             ("GET", "/_lagoa/requests"): self.log.summary,
             ("POST", "/_lagoa/requests/reset"): self._reset_log,
             ("GET", "/_lagoa/census"): census,
+            ("POST", "/_lagoa/enforce"): enforce,
             ("POST", "/_lagoa/fork"): self._fork,
             ("POST", "/_lagoa/reset"): self._reset,
             ("POST", "/_lagoa/stop"): self._stop,
