@@ -114,6 +114,9 @@ pub struct Aws {
 
 /// How long AWS may take to answer one call, once it is sent.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long one call may take, retries not counted, and with the SDK's own attempts.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn config(region: Option<&str>) -> SdkConfig {
@@ -123,6 +126,8 @@ async fn config(region: Option<&str>) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(ANSWER_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(CALL_TIMEOUT)
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(Paced::around(http))

@@ -179,10 +179,13 @@ impl<'a> Reader<'a> {
 
     async fn serve(&self, kind: &'static dyn AnyKind, requests: Vec<Request>) {
         let wanted: Vec<_> = requests.iter().map(|request| request.wanted.clone()).collect();
+        let alone = wanted.len() == 1;
         let together = self.bulk(kind, wanted).await;
         for request in requests {
             let answer = match &together {
                 Ok(found) => Ok(named(found, &request.wanted.name)),
+                // A service that doesn't answer doesn't answer for one alone.
+                Err(error) if alone || error.is_outage() => Err(error.clone()),
                 // One that can't be read must not hold up its neighbours.
                 Err(_) => self
                     .bulk(kind, vec![request.wanted.clone()])

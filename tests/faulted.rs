@@ -18,11 +18,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use lagoa::aws::Class;
-use lagoa::aws::error::{BY_CODE, class};
+use lagoa::aws::error::{BY_CODE, BY_MESSAGE, class};
+use lagoa::aws::retry::{OUTAGE, patience};
 use proxy::{Call, Deed, Judge, Proxy};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{Ran, Site, actions};
 
 /// How long AWS shows what was before a write, and can't take on a new role.
@@ -204,4 +205,185 @@ fn what_was_written_may_show_late() {
     println!("{stale} reads told of the past, {refused} calls found a role too young");
     assert!(stale > 50, "too few late answers to mean anything: {stale}");
     assert!(refused > 0, "no role was too young");
+}
+
+/// Two buckets, the second after the first, that are there already, and then change both: so the
+/// second one's update stands on what this run did.
+fn two_buckets(site: &Site, changed: bool) {
+    let stack = json!({
+        "rows-first": { "kind": "s3_bucket", "tags": { "Changed": changed.to_string() } },
+        "rows-second": { "kind": "s3_bucket", "versioning": changed, "depends_on": ["rows-first"] },
+    });
+    site.stack("rows", stack.as_object().expect("a mapping"));
+}
+
+/// Every row of lagoa's table of errors: what is worth calling again is called again, and what
+/// isn't is told at once, in AWS's words.
+#[test]
+fn every_row_of_the_table_is_retried_or_told() {
+    let site = Site::serverless("faulted-rows");
+    two_buckets(&site, false);
+    site.stack_command("apply", &["--yes"]).success();
+    two_buckets(&site, true);
+    let by_code = BY_CODE.iter().map(|(code, class)| (*code, "in so many words", *class));
+    let by_message = BY_MESSAGE.iter().map(|(code, part, class)| (*code, *part, *class));
+    let rows: Vec<(&str, &str, Class)> = by_message.chain(by_code).collect();
+    let turn = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(row) = rows.get(turn.fetch_add(1, Ordering::SeqCst)) {
+                    try_row(&site, *row);
+                }
+            });
+        }
+    });
+    println!("{} rows", rows.len());
+}
+
+fn try_row(site: &Site, (code, part, expected): (&str, &str, Class)) {
+    let world = site.copy();
+    let (code, message) = (code.to_owned(), format!("the test says {part}"));
+    // A code may have another class with other words.
+    assert_eq!(class(&code, &message, Some(400)), expected, "{code} {message}");
+    let calls = Arc::new(AtomicUsize::new(0));
+    let (counter, answer) = (Arc::clone(&calls), (code.clone(), message.clone()));
+    let judge = move |call: &Call| {
+        if !(call.operation.starts_with("PUT ") && call.operation.contains("?versioning")) {
+            return Deed::Pass;
+        }
+        match counter.fetch_add(1, Ordering::SeqCst) {
+            0 => shapes::of("s3").error(400, &answer.0, &answer.1),
+            _ => Deed::Pass,
+        }
+    };
+    let (ran, _) = through(&world, Box::new(judge), "apply");
+    let (calls, said) = (calls.load(Ordering::SeqCst), ran.stderr() + &ran.stdout());
+    if patience(expected).is_some() {
+        assert_eq!(ran.code(), Some(0), "{code}: worth another call\n{said}");
+        assert_eq!(calls, 2, "{code}: called again");
+    } else {
+        assert_eq!(ran.code(), Some(1), "{code}: not worth another call\n{said}");
+        assert_eq!(calls, 1, "{code}: not called again");
+        assert!(said.contains(&format!("{code}: {message}")), "AWS's words\n{said}");
+        assert!(said.contains("s3_bucket rows-second could not be updated"), "what failed\n{said}");
+    }
+}
+
+/// Two of a service, one that needs one of them, and three that have nothing to do with it.
+fn mixed(site: &Site) {
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" }],
+    });
+    let stack = json!({
+        "out-one": { "kind": "rds_parameter_group", "family": "postgres15" },
+        "out-two": { "kind": "rds_parameter_group", "family": "postgres16" },
+        "out-needs": { "kind": "s3_bucket", "depends_on": ["out-one"] },
+        "out-bucket": { "kind": "s3_bucket" },
+        "out-policy": { "kind": "iam_policy", "document": policy },
+        "out-role": { "kind": "iam_role", "service": "ec2.amazonaws.com", "managed_policies": ["out-policy"] },
+    });
+    site.stack("outage", stack.as_object().expect("a mapping"));
+}
+
+#[test]
+fn a_service_that_is_out_fails_alone_and_in_time() {
+    let site = Site::serverless("faulted-out");
+    mixed(&site);
+    let deeds: [(&str, fn() -> Deed); 2] =
+        [("throttled", || shapes::of("rds").throttled()), ("reset", || Deed::Reset)];
+    std::thread::scope(|scope| {
+        for (what, deed) in deeds {
+            let world = site.copy();
+            scope.spawn(move || {
+                let mut working = false;
+                let judge = move |call: &Call| {
+                    working |= !call.reads() && !call.asks.contains("/lagoa-");
+                    if working && call.service == "rds" { deed() } else { Deed::Pass }
+                };
+                let start = Instant::now();
+                let (ran, _) = through(&world, Box::new(judge), "apply");
+                let took = start.elapsed();
+                let said = ran.stderr() + &ran.stdout();
+                assert_eq!(ran.code(), Some(1), "{what}: {said}");
+                assert!(took < OUTAGE, "{what}: it took {took:?}");
+                for key in ["out-one", "out-two"] {
+                    let named = format!("rds_parameter_group {key} could not be created");
+                    assert!(said.contains(&named), "{what}: {said}");
+                }
+                let reason = if what == "throttled" {
+                    "Throttling: Rate exceeded"
+                } else {
+                    "no answer from AWS"
+                };
+                assert!(said.contains(reason), "{what}: {said}");
+                assert!(said.contains("3 steps done, 2 failed, 1 not started"), "{what}: {said}");
+                // The service is back: the next run goes on.
+                let plan = world.plan();
+                let left = ["create out-needs", "create out-one", "create out-two"];
+                assert_eq!(actions(&plan), left, "{what}");
+                world.stack_command("apply", &["--yes"]).success();
+                println!("{what}: given up after {took:.0?}");
+            });
+        }
+    });
+}
+
+/// Answers that say 200 and hold failures.
+#[test]
+fn failures_inside_of_success_are_seen() {
+    let site = Site::serverless("faulted-batches");
+    let group = |ports: u16| json!({ "kind": "ec2_security_group", "ingress": [{ "protocol": "tcp", "ports": ports, "cidr": "10.0.0.0/8" }] });
+    let write = |ports: u16| {
+        let stack = json!({
+            "batch-bucket": { "kind": "s3_bucket", "folders": ["one", "two"], "versioning": true, "on_destroy": "delete" },
+            "batch-group": group(ports),
+        });
+        site.stack("batches", stack.as_object().expect("a mapping"));
+    };
+    write(80);
+    site.stack_command("apply", &["--yes"]).success();
+
+    // Objects that stay although the batch was a success.
+    let world = site.copy();
+    let inside = "<DeleteResult><Error><Key>one/</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error></DeleteResult>";
+    let judge = move |call: &Call| {
+        if call.operation.contains("?delete") {
+            Deed::Answer(200, inside.to_owned())
+        } else {
+            Deed::Pass
+        }
+    };
+    let (ran, _) = through(&world, Box::new(judge), "destroy");
+    let said = ran.stderr() + &ran.stdout();
+    assert_eq!(ran.code(), Some(1), "{said}");
+    assert!(said.contains("could not be deleted, the first: one/"), "{said}");
+
+    // A passing failure inside is worth another call.
+    let world = site.copy();
+    let inside = "<DeleteResult><Error><Key>one/</Key><Code>InternalError</Code><Message>try again</Message></Error></DeleteResult>";
+    let mut failed = false;
+    let judge = move |call: &Call| {
+        let first = call.operation.contains("?delete") && !std::mem::replace(&mut failed, true);
+        if first { Deed::Answer(200, inside.to_owned()) } else { Deed::Pass }
+    };
+    let (ran, _) = through(&world, Box::new(judge), "destroy");
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+
+    // Rules that EC2 says it doesn't know, in an answer that looks like success.
+    write(81);
+    let world = site.copy();
+    let inside = "<RevokeSecurityGroupIngressResponse><return>true</return><unknownIpPermissionSet><item><ipProtocol>tcp</ipProtocol></item></unknownIpPermissionSet></RevokeSecurityGroupIngressResponse>";
+    let revoked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&revoked);
+    let judge = move |call: &Call| {
+        let revokes = call.operation == "RevokeSecurityGroupIngress";
+        let first = revokes && counter.fetch_add(1, Ordering::SeqCst) == 0;
+        if first { Deed::Answer(200, inside.to_owned()) } else { Deed::Pass }
+    };
+    let (ran, _) = through(&world, Box::new(judge), "apply");
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    assert!(revoked.load(Ordering::SeqCst) > 1, "it took the answer for success");
+    world.stack_command("plan", &["--detailed-exitcode"]).success();
 }

@@ -3,9 +3,14 @@
 
 #[path = "support/cloud.rs"]
 mod cloud;
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/shapes.rs"]
+mod shapes;
 mod support;
 
 use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
@@ -13,6 +18,9 @@ use cloud::wait;
 use lagoa::aws::home::{Condition, Home, Put};
 use lagoa::aws::lock::{self, Holder, Lock, Taken};
 use lagoa::kind::Site as Place;
+use proxy::{Call, Deed, Proxy};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
 use serde_json::{Map, Value, json};
 use support::{Ran, Site};
 
@@ -347,4 +355,101 @@ fn the_home_bucket_is_closed_and_tagged() {
         "{page}"
     );
     site.run(&["history", "show", "stack.yaml", "zzz", "--sandbox"]).ends_with(1);
+}
+
+/// A key whose owner may read everything and write nothing.
+fn reader(site: &Site) -> (String, String) {
+    let reads = ["*:Get*", "*:List*", "*:Describe*", "*:Head*", "*:BatchGet*"];
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            { "Effect": "Allow", "Action": reads, "Resource": "*" },
+            { "Effect": "Deny", "NotAction": reads, "Resource": "*" },
+        ],
+    });
+    let iam = aws_sdk_iam::Client::new(&cloud::config(site));
+    wait(async {
+        iam.create_user().user_name("reader").send().await.expect("make a user");
+        let put = iam.put_user_policy().user_name("reader").policy_name("reads");
+        put.policy_document(policy.to_string()).send().await.expect("give it a policy");
+        let key = iam.create_access_key().user_name("reader").send().await.expect("make a key");
+        let key = key.access_key().expect("a key").clone();
+        (key.access_key_id, key.secret_access_key)
+    })
+}
+
+/// The sandbox enforces the policy: what it denies fails, and that shows that it does.
+#[test]
+fn a_plan_works_where_every_write_is_denied() {
+    let site = Site::new("race-reader");
+    one_bucket(&site, "race-reader");
+    site.stack_command("apply", &["--yes"]).success();
+    let role = json!({ "kind": "iam_role", "service": "ec2.amazonaws.com" });
+    let more = json!({ "race-reader-more": { "kind": "s3_bucket", "versioning": true }, "race-reader-role": role });
+    site.stack("race-reader", &resources(more));
+    let (id, secret) = reader(&site);
+    site.post("/_lagoa/enforce");
+    let read = |arguments: &[&str]| {
+        let mut lagoa = site.command(arguments);
+        lagoa.env("AWS_ENDPOINT_URL", site.endpoint()).env("AWS_EC2_METADATA_DISABLED", "true");
+        lagoa.env("AWS_ACCESS_KEY_ID", &id).env("AWS_SECRET_ACCESS_KEY", &secret);
+        Ran { arguments: arguments.join(" "), output: lagoa.output().expect("run lagoa") }
+    };
+    let plan = read(&["plan", "stack.yaml", "--json"]).success().json();
+    let planned = ["create race-reader-more", "create race-reader-role", "delete race-reader-only"];
+    assert_eq!(support::actions(&plan), planned);
+    for writes in ["apply", "destroy"] {
+        let denied = read(&[writes, "stack.yaml", "--yes"]).ends_with(1);
+        assert!(denied.stderr().contains("AccessDenied"), "{writes}: {}", denied.stderr());
+    }
+}
+
+/// Every write that isn't to the home bucket, with when it was served.
+type Writes = Arc<Mutex<Vec<Instant>>>;
+
+/// Half of the calls to S3 are throttled; what else is written is noted.
+fn throttling(site: &Site, seed: u64) -> (Proxy, Writes) {
+    let mut chance = SmallRng::seed_from_u64(seed);
+    let writes = Writes::default();
+    let noted = Arc::clone(&writes);
+    let judge = move |call: &Call| {
+        if call.service == "s3" && chance.random_bool(0.5) {
+            return shapes::of("s3").throttled();
+        }
+        if !call.reads() && !call.asks.contains("/lagoa-") {
+            noted.lock().expect("a list").push(Instant::now());
+        }
+        Deed::Pass
+    };
+    (Proxy::new(&site.endpoint(), Box::new(judge)), writes)
+}
+
+/// An apply that takes longer than its lease, while half of the calls to S3 are throttled: it
+/// keeps its lock, or stops before its next write. Another one that waits for the lock never
+/// writes before the first has written its last.
+#[test]
+fn a_throttled_lock_is_kept_or_the_run_stops() {
+    let site = Site::new("race-throttled");
+    slow(&site, "race-throttled", 75);
+    let (first, writes) = throttling(&site, 1);
+    let (second, others) = throttling(&site, 2);
+    let begin = |proxy: &Proxy, more: &[&str]| {
+        let mut arguments = vec!["apply", "stack.yaml", "--yes"];
+        arguments.extend(more);
+        let mut lagoa = site.through(&proxy.endpoint, &arguments);
+        lagoa.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start lagoa")
+    };
+    let holder = begin(&first, &[]);
+    locked(&site, "race-throttled");
+    let waiting = begin(&second, &["--wait", "5m"]);
+    let (holder, waiting) = (ended(holder), ended(waiting).success());
+    let kept = holder.code() == Some(0);
+    assert!(kept || holder.stderr().contains("the lock is lost"), "{}", holder.stderr());
+    let (writes, others) = (writes.lock().expect("a list"), others.lock().expect("a list"));
+    let last = writes.iter().max().expect("the first run wrote something");
+    assert!(others.iter().all(|write| write > last), "two writers at once");
+    if kept {
+        assert!(waiting.stdout().contains("No changes"), "{}", waiting.stdout());
+    }
+    site.stack_command("plan", &["--detailed-exitcode"]).success();
 }

@@ -221,6 +221,11 @@ impl Error {
         self
     }
 
+    /// Whether it is the service that is in trouble, and not what it was asked for.
+    pub fn is_outage(&self) -> bool {
+        matches!(self.class, Class::Throttled | Class::Transient)
+    }
+
     /// Whether the error means that there is no such thing.
     pub fn is_gone(&self) -> bool {
         self.class == Class::Gone

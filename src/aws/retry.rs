@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use super::{Class, Error};
 
+/// When lagoa gives up a service that answers nothing but "too many calls", errors or nothing at
+/// all: half of it for calling again, half for one last call with the SDK's own attempts.
+pub const OUTAGE: Duration = Duration::from_secs(120);
+
 /// How long an error of this class is worth waiting for; `None` when it isn't.
 pub fn patience(class: Class) -> Option<Duration> {
     match class {
-        Class::Throttled | Class::Transient => Some(Duration::from_secs(120)),
+        Class::Throttled | Class::Transient => Some(OUTAGE / 2),
         Class::Propagating => Some(Duration::from_secs(120)),
         Class::Busy => Some(Duration::from_secs(15 * 60)),
         Class::Dependency => Some(Duration::from_secs(180)),

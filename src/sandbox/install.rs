@@ -45,6 +45,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "eks_rules.py",
     "emr.py",
     "emr_clusters.py",
+    "enforcement.py",
     "fork.py",
     "iam.py",
     "json_services.py",

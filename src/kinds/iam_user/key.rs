@@ -81,8 +81,10 @@ pub async fn delete(id: &str, cx: &Cx<'_>) -> Result<(), Error> {
     gone_is_fine(call.send().await)
 }
 
+/// Also a key that isn't among those listed: a list can be of a moment ago, and a key that is left
+/// because of that opens the account for ever.
 async fn forget(id: Option<String>, keys: &mut Vec<String>, cx: &Cx<'_>) -> Result<(), Error> {
-    if let Some(id) = id.filter(|id| keys.contains(id)) {
+    if let Some(id) = id {
         delete(&id, cx).await?;
         keys.retain(|key| *key != id);
     }

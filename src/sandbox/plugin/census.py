@@ -33,10 +33,8 @@ def census():
         for regions in list(backends.values()):
             for region in list(regions.values()):
                 _count_object(region, counts, set())
-    return {
-        "things": {path: count for path, count in sorted(counts.items()) if count},
-        "rows": databases.rows(),
-    }
+    things = {path: count for path, count in sorted(counts.items()) if count}
+    return {"things": things, "rows": databases.rows()}
 
 
 def _count_object(thing, counts, seen):
