@@ -5,6 +5,7 @@ import unittest
 import urllib.request
 
 import boto3
+from botocore.exceptions import ClientError
 from support import SandboxTest, server
 
 
@@ -42,7 +43,7 @@ class Fork(SandboxTest):
         copy = ask("POST", "/_lagoa/fork")
         self.addCleanup(ask, "POST", "/_lagoa/stop", copy["endpoint"])
         ask("POST", "/_lagoa/enforce", copy["endpoint"])
-        with self.assertRaises(Exception):
+        with self.assertRaises(ClientError):
             iam(copy["endpoint"]).list_groups()
         iam(server().endpoint).list_groups()
 
