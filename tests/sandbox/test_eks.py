@@ -136,7 +136,11 @@ class Eks(SandboxTest):
         logging = {"clusterLogging": [{"types": ["audit"], "enabled": True}]}
         standard = {"supportType": "STANDARD"}
         self.assertRefused(
-            "InvalidParameterException", update, name="lake", logging=logging, upgradePolicy=standard
+            "InvalidParameterException",
+            update,
+            name="lake",
+            logging=logging,
+            upgradePolicy=standard,
         )
         update(name="lake", logging=logging)
         self.assertRefused("ResourceInUseException", update, name="lake", upgradePolicy=standard)
@@ -194,7 +198,10 @@ class Eks(SandboxTest):
         self.assertRefused("InvalidParameterException", create, **refused)
         create(**asked, configurationValues='{"replicaCount": 2}', tags={"a": "1"})
         self.assertRefused("ResourceInUseException", create, **asked)
-        describe = lambda: self.eks.describe_addon(**asked)["addon"]  # noqa: E731
+
+        def describe():
+            return self.eks.describe_addon(**asked)["addon"]
+
         self.assertEqual(self.eventually(lambda: describe()["status"] != "CREATING"), True)
         self.assertEqual(describe()["status"], "DEGRADED")
         self.nodes()
@@ -227,7 +234,9 @@ class Eks(SandboxTest):
         self.assertEqual(listed[0]["accessScope"], scope)
         self.eks.disassociate_access_policy(**asked, policyArn=VIEW)
         self.eks.update_access_entry(**asked, kubernetesGroups=[])
-        self.assertEqual(self.eks.list_access_entries(clusterName="lake")["accessEntries"], [people])
+        self.assertEqual(
+            self.eks.list_access_entries(clusterName="lake")["accessEntries"], [people]
+        )
         self.eks.delete_access_entry(**asked)
         self.assertRefused("ResourceNotFoundException", self.eks.describe_access_entry, **asked)
 

@@ -160,9 +160,7 @@ class S3(SandboxTest):
         self.s3.put_bucket_policy(Bucket="logs", Policy=json.dumps({"Statement": [policy]}))
         form = {"PartitionedPrefix": {"PartitionDateSource": "EventTime"}}
         logging = {"TargetBucket": "logs", "TargetPrefix": "", "TargetObjectKeyFormat": form}
-        self.s3.put_bucket_logging(
-            Bucket="lake", BucketLoggingStatus={"LoggingEnabled": logging}
-        )
+        self.s3.put_bucket_logging(Bucket="lake", BucketLoggingStatus={"LoggingEnabled": logging})
         self.assertEqual(self.s3.get_bucket_logging(Bucket="lake")["LoggingEnabled"], logging)
         self.assertNotIn("LoggingEnabled", self.s3.get_bucket_logging(Bucket="logs"))
 

@@ -136,15 +136,21 @@ def check_endpoints(refuse, network):
 
 def merged_logging(old, new):
     """All types of log, on or off."""
-    on = {kind for setup in (old or {}).get("clusterLogging", []) if setup["enabled"]
-          for kind in setup["types"]}
+    on = {
+        kind
+        for setup in (old or {}).get("clusterLogging", [])
+        if setup["enabled"]
+        for kind in setup["types"]
+    }
     for setup in (new or {}).get("clusterLogging", []):
         if setup.get("enabled"):
             on |= set(setup["types"])
         else:
             on -= set(setup["types"])
-    setups = [([kind for kind in LOG_TYPES if (kind in on) == enabled], enabled)
-              for enabled in (True, False)]
+    setups = [
+        ([kind for kind in LOG_TYPES if (kind in on) == enabled], enabled)
+        for enabled in (True, False)
+    ]
     setups = [{"types": types, "enabled": enabled} for types, enabled in setups if types]
     return {"clusterLogging": setups}
 
@@ -183,9 +189,7 @@ def _network(refuse, fields, asked, ec2):
             message = "Subnets must belong to the VPC of the cluster"
             refuse("InvalidParameterException", message)
     check_groups(refuse, ec2, old["vpcId"], asked.get("securityGroupIds") or [])
-    asked_for = {
-        key: value for key, value in asked.items() if value is not None and key != "vpcId"
-    }
+    asked_for = {key: value for key, value in asked.items() if value is not None and key != "vpcId"}
     new = {**old, **asked_for}
     check_endpoints(refuse, {**new, "publicAccessCidrs": asked.get("publicAccessCidrs")})
     return new
