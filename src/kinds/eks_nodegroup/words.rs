@@ -27,7 +27,12 @@ pub enum TaintEffect {
 
 /// The machines' system. EKS makes no more images of Amazon Linux 2 (`AL2_…`) from Kubernetes 1.33.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs, non_camel_case_types, clippy::upper_case_acronyms, reason = "the names are AWS's own")]
+#[allow(
+    missing_docs,
+    non_camel_case_types,
+    clippy::upper_case_acronyms,
+    reason = "the names are AWS's own"
+)]
 pub enum AmiType {
     AL2023_x86_64_STANDARD,
     AL2023_ARM_64_STANDARD,
