@@ -130,6 +130,7 @@ pub fn check(
         kinds: &nothing,
         left_out: &[],
     };
+    let region = region(document, &outer, &mut problems);
     let (instances, left_out) = instances::instances(document, &outer, &mut problems);
     let kinds = instances.iter().map(|one| (one.key.clone(), one.kind)).collect();
     let scope = Scope { kinds: &kinds, left_out: &left_out, ..outer };
@@ -146,7 +147,6 @@ pub fn check(
     checker.same_names(&resources);
     let outputs = document.outputs.iter().map(|(key, node)| checker.output(key, node)).collect();
     let mut problems = checker.problems;
-    let region = document.region.as_ref().and_then(|node| node.text()).map(str::to_owned);
     let stack = Stack {
         name: document.stack.text.clone(),
         region,
@@ -157,6 +157,19 @@ pub fn check(
     };
     let graph = rings::graph(edges, |ring| problems.push(rings::problem(&stack, ring)));
     if problems.is_empty() { Ok((stack, graph)) } else { Err(problems) }
+}
+
+/// The region, which may be a variable's.
+fn region(document: &Document, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<String> {
+    let node = document.region.as_ref()?;
+    let mut findings = Findings::default();
+    let region = scope.text(node.text()?, &node.place, &mut findings);
+    if is_marked(&region) && findings.problems.is_empty() {
+        let message = "the region can't depend on a resource";
+        findings.problem(Problem::error(message).at(&node.place));
+    }
+    problems.extend(findings.problems);
+    Some(region)
 }
 
 /// What the kinds have to say about each resource among the others.

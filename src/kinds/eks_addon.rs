@@ -99,8 +99,13 @@ lake-control-plane:
 
 lake-network:
   kind: iam_role
-  service: pods.eks.amazonaws.com
   managed_policies: [AmazonEKS_CNI_Policy]
+  trust:
+    Version: '2012-10-17'
+    Statement:
+      - Effect: Allow
+        Principal: { Federated: 'arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/0A1B2C' }
+        Action: sts:AssumeRoleWithWebIdentity
 ";
     const NAME: &'static str = "^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$";
     const WITHIN: Option<&'static str> = Some("cluster");

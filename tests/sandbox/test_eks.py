@@ -198,7 +198,10 @@ class Eks(SandboxTest):
         self.assertRefused("InvalidParameterException", create, **refused)
         create(**asked, configurationValues='{"replicaCount": 2}', tags={"a": "1"})
         self.assertRefused("ResourceInUseException", create, **asked)
-        describe = lambda: self.eks.describe_addon(**asked)["addon"]  # noqa: E731
+
+        def describe():
+            return self.eks.describe_addon(**asked)["addon"]
+
         self.assertEqual(self.eventually(lambda: describe()["status"] != "CREATING"), True)
         self.assertEqual(describe()["status"], "DEGRADED")
         self.nodes()
