@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_databasemigration::types::{Filter, Tag};
 
 use super::fixed_role::{self, FixedRole};
-use super::{Aws, Class, Error};
 use super::kms::same_key;
+use super::{Aws, Class, Error};
 use crate::field::{Immutable, KmsKeyArn, Tags};
 
 /// DMS puts its instances into the account's network with this role.
@@ -111,7 +111,10 @@ pub fn to_aws(tags: &Tags) -> Vec<Tag> {
 }
 
 /// A filter for the things of this name, when there is only one; a page of all serves more.
-pub fn only<'a>(of: &str, names: impl IntoIterator<Item = &'a String>) -> Result<Option<Vec<Filter>>, Error> {
+pub fn only<'a>(
+    of: &str,
+    names: impl IntoIterator<Item = &'a String>,
+) -> Result<Option<Vec<Filter>>, Error> {
     let mut names = names.into_iter();
     match (names.next(), names.next()) {
         (Some(name), None) => Ok(Some(vec![Filter::builder().name(of).values(name).build()?])),

@@ -99,7 +99,8 @@ impl Run<'_> {
             } else if updates == UPDATES || (waits && updates > 1) {
                 return Err(unsettled(&changes).into());
             } else {
-                self.update(step, &wanted, &now, Turn { made, ordered: force, number: updates }).await?;
+                self.update(step, &wanted, &now, Turn { made, ordered: force, number: updates })
+                    .await?;
                 updates += 1;
                 patience = Patience::new();
                 previous = changes;

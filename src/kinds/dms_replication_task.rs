@@ -12,9 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Class, Error, absent, dms, gone_is_fine};
-use crate::field::{
-    Computed, Derived, DmsEndpointArn, DmsReplicationInstanceArn, Immutable, Tags,
-};
+use crate::field::{Computed, Derived, DmsEndpointArn, DmsReplicationInstanceArn, Immutable, Tags};
 use crate::kind::{Cx, Farewell, Found, Kind, Phase, Site, Takes, Wanted};
 pub use mappings::{Rules, Selection, Settings};
 

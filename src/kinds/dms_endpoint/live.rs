@@ -5,9 +5,7 @@ use aws_sdk_databasemigration::types::Endpoint;
 use super::wire::parse;
 use super::{DmsEndpoint, Dynamodb, EndpointType, Mysql, Postgres, Redshift, S3};
 use crate::aws::{Class, Error};
-use crate::field::{
-    DmsCertificateArn, Immutable, KmsKeyArn, RoleArn, SecretArn, Tags,
-};
+use crate::field::{DmsCertificateArn, Immutable, KmsKeyArn, RoleArn, SecretArn, Tags};
 
 pub fn name(endpoint: &Endpoint) -> String {
     endpoint.endpoint_identifier().unwrap_or_default().to_lowercase()

@@ -91,13 +91,19 @@ impl DmsEndpoint {
             ("server", self.server.is_some() && self.rds.is_none()),
             ("secret", self.secret.is_some()),
         ];
-        let given: Vec<&str> = sources.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+        let given: Vec<&str> =
+            sources.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
         match given.as_slice() {
             [one, ..] if !has_server => say(one, "there is no server to log in to"),
             [] if has_server => {
-                say("server", "write `rds: KEY`, or server, port, username and password, or `secret`");
+                say(
+                    "server",
+                    "write `rds: KEY`, or server, port, username and password, or `secret`",
+                );
             }
-            [_, second, ..] => say(second, "the server is given twice: write one of rds, server, secret"),
+            [_, second, ..] => {
+                say(second, "the server is given twice: write one of rds, server, secret")
+            }
             ["server"] if self.username.is_none() || self.password.is_none() => {
                 say("username", "a server needs `username` and `password`");
             }
@@ -112,7 +118,10 @@ impl DmsEndpoint {
             say("ssl_mode", "this needs the `certificate` of the server's authority");
         }
         if self.ssl_mode == Some(SslMode::Require) && self.engine.block() == "mysql" {
-            say("ssl_mode", "DMS has no `require` for MySQL: write `verify-ca` with a `certificate`");
+            say(
+                "ssl_mode",
+                "DMS has no `require` for MySQL: write `verify-ca` with a `certificate`",
+            );
         }
         wrong
     }

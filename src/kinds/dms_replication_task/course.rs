@@ -107,7 +107,9 @@ impl DmsReplicationTask {
     /// What is tested while the task is being changed. To another instance nothing is known to work.
     fn to_be_tested(&self, live: &Self) -> Vec<String> {
         if self.moves(live) {
-            return [&live.source_endpoint, &live.target_endpoint].map(|end| end.0.0.clone()).into();
+            return [&live.source_endpoint, &live.target_endpoint]
+                .map(|end| end.0.0.clone())
+                .into();
         }
         self.bad_connections(live).map(|(end, _)| end.clone()).collect()
     }
@@ -181,8 +183,7 @@ impl DmsReplicationTask {
             call = call.table_mappings(self.mappings().to_string());
         }
         if self.settings_differ(live) {
-            call = call
-                .set_replication_task_settings(self.settings.as_ref().map(Settings::text));
+            call = call.set_replication_task_settings(self.settings.as_ref().map(Settings::text));
         }
         if self.way_differs(live) {
             call = call.migration_type(self.run.migration_type());
@@ -267,7 +268,8 @@ mod tests {
     }
 
     fn live(more: Value) -> DmsReplicationTask {
-        let mut fields = json!({ "run": "stopped", "connections": { "s": "successful", "t": "successful" } });
+        let mut fields =
+            json!({ "run": "stopped", "connections": { "s": "successful", "t": "successful" } });
         for (key, value) in more.as_object().cloned().unwrap_or_default() {
             fields[key] = value;
         }

@@ -97,9 +97,9 @@ impl Settings {
 fn contains(live: &Value, wanted: &Value) -> bool {
     match (live, wanted) {
         (_, Value::Null) => true,
-        (Value::Object(live), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(key, value)| contains(live.get(key).unwrap_or(&Value::Null), value)),
+        (Value::Object(live), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, value)| contains(live.get(key).unwrap_or(&Value::Null), value))
+        }
         (Value::Array(live), Value::Array(wanted)) => {
             live.len() == wanted.len() && live.iter().zip(wanted).all(|(a, b)| contains(a, b))
         }
@@ -149,7 +149,8 @@ fn rule(selection: &Selection) -> Map<String, Value> {
 fn selection(rule: &Map<String, Value>) -> Option<Selection> {
     let known = ["rule-type", "object-locator", "rule-action", "filters", "load-order"];
     let strange = |key: &&String| !known.contains(&key.as_str()) && !LABELS.contains(&key.as_str());
-    let no_filters = rule.get("filters").is_none_or(|all| all.as_array().is_some_and(Vec::is_empty));
+    let no_filters =
+        rule.get("filters").is_none_or(|all| all.as_array().is_some_and(Vec::is_empty));
     let locator = rule.get("object-locator")?.as_object()?;
     if rule.get("rule-type")? != "selection"
         || rule.keys().any(|key| strange(&key))
