@@ -42,8 +42,7 @@ pub enum OnDestroy {
     Snapshot,
 }
 
-/// How long AWS typically takes. Gives the order of work (long ones first), the rhythm of reads and
-/// the estimate beside the progress; it limits nothing.
+/// How long AWS typically takes: gives the order of work and the estimate; it limits nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Takes {
     /// From the call that makes it until it is usable.
@@ -160,8 +159,7 @@ pub struct Cx<'a> {
     pub key: &'a str,
     /// Write-only values are sent again (`--rotate KEY`); said to one update only.
     pub rotate: bool,
-    /// How many updates of this resource this run has made before: a change that takes several
-    /// steps tells by it what it has brought about itself from what it has found.
+    /// Updates of it that this run has made before: what it finds then may be its own doing.
     pub turn: usize,
     /// Shows the service's own status words while the verb works.
     pub status: &'a dyn Fn(String),
@@ -261,8 +259,7 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
         Vec::new()
     }
 
-    /// What a reviewer should know about the desired value beyond its fields: those of a seed's
-    /// files that will run, with their rows and statements.
+    /// What a reviewer should know about the desired value beyond its fields.
     fn summary(&self, _live: Option<&Self>, _root: &std::path::Path) -> Vec<String> {
         Vec::new()
     }

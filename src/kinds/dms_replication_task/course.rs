@@ -104,6 +104,16 @@ impl DmsReplicationTask {
         all.filter(|(_, how)| *how != "successful" && *how != "testing")
     }
 
+    /// What is tested while the task is being changed. To another instance nothing is known to work.
+    fn to_be_tested(&self, live: &Self) -> Vec<String> {
+        if self.moves(live) {
+            return [&live.source_endpoint, &live.target_endpoint]
+                .map(|end| end.0.0.clone())
+                .into();
+        }
+        self.bad_connections(live).map(|(end, _)| end.clone()).collect()
+    }
+
     /// How a task that has run before goes on. DMS can't resume a full load.
     fn again(&self) -> How {
         match self.run {
@@ -134,8 +144,7 @@ impl DmsReplicationTask {
         if matches!(next, Next::Stop | Next::Modify | Next::Move) {
             self.note(live, cx).await?;
             if cx.turn == 0 && self.run != Run::Stopped {
-                let bad = self.bad_connections(live).map(|(end, _)| end.clone()).collect();
-                self.test(bad, cx).await?;
+                self.test(self.to_be_tested(live), cx).await?;
             }
         }
         match next {
@@ -238,4 +247,77 @@ async fn forget(live: &DmsReplicationTask, aws: &Aws) -> Result<(), Error> {
     let call = call.resource_arn(live.arn.as_deref().unwrap_or_default());
     call.tag_keys(DUE_TAG).send().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn task(more: Value) -> DmsReplicationTask {
+        let mut fields = json!({
+            "replication_instance": "i", "source_endpoint": "s", "target_endpoint": "t",
+            "run": "full-load", "way": "full-load", "status": "ready",
+            "tables": [{ "schema": "%" }],
+        });
+        for (key, value) in more.as_object().cloned().unwrap_or_default() {
+            fields[key] = value;
+        }
+        serde_json::from_value(fields).expect("a task")
+    }
+
+    fn live(more: Value) -> DmsReplicationTask {
+        let mut fields =
+            json!({ "run": "stopped", "connections": { "s": "successful", "t": "successful" } });
+        for (key, value) in more.as_object().cloned().unwrap_or_default() {
+            fields[key] = value;
+        }
+        task(fields)
+    }
+
+    #[test]
+    fn a_new_task_is_tested_and_started() {
+        let untested = live(json!({ "connections": { "s": "untested", "t": "successful" } }));
+        assert_eq!(task(json!({})).next(&untested, 0), Next::Test(vec!["s".to_owned()]));
+        let tested = live(json!({}));
+        assert_eq!(task(json!({})).next(&tested, 1), Next::Start(How::StartReplication));
+        let done = live(json!({ "status": "stopped", "run": "full-load" }));
+        assert_eq!(task(json!({})).next(&done, 2), Next::Rest);
+    }
+
+    #[test]
+    fn what_runs_is_stopped_changed_and_resumed() {
+        let wanted = task(json!({ "run": "cdc", "tables": [{ "schema": "a" }] }));
+        let running = live(json!({ "status": "running", "run": "cdc", "way": "cdc" }));
+        assert_eq!(wanted.next(&running, 0), Next::Stop);
+        assert_eq!(wanted.words(&running), ["stop it, change it, resume it"]);
+        let due = json!({ "status": "stopped", "way": "cdc", "due": "resume-processing" });
+        assert_eq!(wanted.next(&live(due.clone()), 1), Next::Modify);
+        let mut changed = live(due);
+        changed.tables.clone_from(&wanted.tables);
+        assert_eq!(wanted.next(&changed, 2), Next::Start(How::ResumeProcessing));
+        changed.status = "running".to_owned().into();
+        changed.run = Run::Cdc;
+        assert_eq!(wanted.next(&changed, 3), Next::Forget);
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_once_in_a_run() {
+        let failed = live(json!({ "status": "failed", "failure": "no table" }));
+        assert_eq!(task(json!({})).next(&failed, 0), Next::Start(How::ReloadTarget));
+        assert!(matches!(task(json!({})).next(&failed, 1), Next::Fail(_)));
+        let shut = live(json!({ "connections": { "s": "to db failed: timeout" } }));
+        assert_eq!(task(json!({})).next(&shut, 0), Next::Test(vec!["s".to_owned()]));
+        let Next::Fail(error) = task(json!({})).next(&shut, 1) else { panic!("it goes on") };
+        assert!(error.message.contains("db failed: timeout") && error.hint.is_some());
+    }
+
+    #[test]
+    fn what_is_to_stand_still_is_stopped_and_left_alone() {
+        let wanted = task(json!({ "run": "stopped" }));
+        let running = live(json!({ "status": "running", "run": "full-load" }));
+        assert_eq!(wanted.next(&running, 0), Next::Stop);
+        assert_eq!(wanted.next(&live(json!({ "status": "stopped" })), 1), Next::Rest);
+    }
 }

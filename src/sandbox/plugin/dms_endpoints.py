@@ -222,28 +222,25 @@ def server_behind(store, endpoint):
 def _let_in(store, instance, rds):
     """Whether a rule of the server's security groups is for the replication instance."""
     groups = {one.id: one for vpc in store.ec2.groups.values() for one in vpc.values()}
-    for wall in [groups.get(one) for one in rds.vpc_security_group_ids]:
-        if wall is None:
-            continue
-        for rule in wall.ingress_rules:
-            port = int(rds.port)
-            if str(rule.ip_protocol) not in ("-1", "tcp", "6"):
-                continue
-            if str(rule.ip_protocol) != "-1" and not (
-                int(rule.from_port) <= port <= int(rule.to_port)
-            ):
-                continue
-            sources = [one.get("GroupId") for one in rule.source_groups]
-            if set(sources) & set(instance.hidden["groups"]):
-                return True
-            ranges = [
-                ip_network(one["CidrIp"], strict=False)
-                for one in rule.ip_ranges
-                if one.get("CidrIp")
-            ]
-            if any(INSIDE.overlaps(one) and one.num_addresses > 1 for one in ranges):
-                return True
-    return False
+    walls = [groups[one] for one in rds.vpc_security_group_ids if one in groups]
+    rules = [rule for wall in walls for rule in wall.ingress_rules]
+    return any(_covers(rule, int(rds.port)) and _is_for(rule, instance) for rule in rules)
+
+
+def _covers(rule, port):
+    if rule.ip_protocol == "-1":
+        return True
+    return rule.ip_protocol == "tcp" and rule.from_port <= port <= rule.to_port
+
+
+def _is_for(rule, instance):
+    if rule.source_group.get("GroupId") in instance.hidden["groups"]:
+        return True
+    cidr = rule.ip_range.get("CidrIp")
+    if not cidr:
+        return False
+    network = ip_network(cidr, strict=False)
+    return network.num_addresses > 1 and INSIDE.overlaps(network)
 
 
 def describe_connections(store, request):
