@@ -14,9 +14,13 @@ pub mod lock;
 pub mod marks;
 pub mod memo;
 pub mod policies;
+pub mod rds_connection;
+pub mod rds_parameters;
 pub mod rds_tags;
+pub mod rds_versions;
 pub mod refusal;
 pub mod retry;
+pub mod spelling;
 pub mod transport;
 pub mod vault;
 pub mod words;
@@ -252,9 +256,8 @@ fn whole_or_member(
     what: impl Fn() -> String,
 ) -> Result<SecretString, Error> {
     let Some(key) = key else { return Ok(SecretString::from(text)) };
-    member(text, key).ok_or_else(|| {
-        Error::new(Class::Terminal, format!("{} has no member {key}", what()))
-    })
+    member(text, key)
+        .ok_or_else(|| Error::new(Class::Terminal, format!("{} has no member {key}", what())))
 }
 
 fn member(text: &str, key: &str) -> Option<SecretString> {

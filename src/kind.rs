@@ -191,6 +191,10 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
     /// data (`data` says whether it does).
     const ON_DESTROY_DEFAULT: Option<OnDestroy> = Some(OnDestroy::Delete);
 
+    /// AWS refuses to delete one that something still uses. Replacing it would then need its users
+    /// to let go of it first and take the new one afterwards; a plan that would do so is blocked.
+    const KEPT_WHILE_USED: bool = false;
+
     /// A read needs the references of the desired value filled in, so it comes after theirs.
     const READS_AFTER_REFERENCES: bool = false;
 
@@ -304,6 +308,8 @@ pub struct Facts {
     pub on_destroy: &'static [OnDestroy],
     /// See [`Kind::ON_DESTROY_DEFAULT`].
     pub on_destroy_default: Option<OnDestroy>,
+    /// See [`Kind::KEPT_WHILE_USED`].
+    pub kept_while_used: bool,
     /// See [`Kind::READS_AFTER_REFERENCES`].
     pub reads_after_references: bool,
     /// See [`Kind::TAKES`].
@@ -409,6 +415,7 @@ impl<K: Kind> AnyKind for Registered<K> {
             holds: K::HOLDS,
             on_destroy: K::ON_DESTROY,
             on_destroy_default: K::ON_DESTROY_DEFAULT,
+            kept_while_used: K::KEPT_WHILE_USED,
             reads_after_references: K::READS_AFTER_REFERENCES,
             takes: K::TAKES,
             seed: K::SEED,

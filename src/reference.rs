@@ -48,7 +48,9 @@ pub struct Target {
 /// The targets of a field: none, one, or several when it takes more than one kind.
 pub fn targets(schema: &Value) -> Vec<Target> {
     match &schema["x-refers"] {
-        Value::Array(several) => several.iter().filter_map(|one| Target::deserialize(one).ok()).collect(),
+        Value::Array(several) => {
+            several.iter().filter_map(|one| Target::deserialize(one).ok()).collect()
+        }
         one => Target::deserialize(one).into_iter().collect(),
     }
 }

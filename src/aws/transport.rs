@@ -229,11 +229,7 @@ impl<C> Debug for Serializer<C> {
 }
 
 impl<C: Call> SerializeRequest for Serializer<C> {
-    fn serialize_input(
-        &self,
-        input: Input,
-        cfg: &mut ConfigBag,
-    ) -> Result<HttpRequest, BoxError> {
+    fn serialize_input(&self, input: Input, cfg: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
         let call = input.downcast::<C>().map_err(|_| "the input is another operation's")?;
         // The orchestrator wants parameters even for an endpoint that has none.
         cfg.interceptor_state().store_put(EndpointResolverParams::new(()));

@@ -235,10 +235,7 @@ impl KmsKey {
     }
 }
 
-async fn read_one(
-    aws: &Aws,
-    wanted: &Wanted<KmsKey>,
-) -> Result<Option<Found<KmsKey>>, Error> {
+async fn read_one(aws: &Aws, wanted: &Wanted<KmsKey>) -> Result<Option<Found<KmsKey>>, Error> {
     let reply = absent(aws.kms.describe_key().key_id(alias(&wanted.name)).send().await)?;
     let Some(key) = reply.and_then(|reply| reply.key_metadata) else { return Ok(None) };
     if calls::is_going(&key) {

@@ -103,7 +103,9 @@ coins-logs:
         self.update_tags(live, cx).await?;
         let name = cx.name;
         match self.retention_days.filter(|_| self.retention_days.differs(&live.retention_days)) {
-            Some(0) => cx.logs.ask("DeleteRetentionPolicy", json!({ "logGroupName": name })).await?,
+            Some(0) => {
+                cx.logs.ask("DeleteRetentionPolicy", json!({ "logGroupName": name })).await?
+            }
             Some(days) => {
                 let members = json!({ "logGroupName": name, "retentionInDays": days });
                 cx.logs.ask("PutRetentionPolicy", members).await?;
@@ -145,10 +147,14 @@ coins-logs:
             && !DAYS.contains(&days)
         {
             let near = DAYS.iter().find(|one| **one > days).unwrap_or(&3653);
-            say("retention_days", format!("AWS doesn't take {days} days; the next longer is {near}"));
+            say(
+                "retention_days",
+                format!("AWS doesn't take {days} days; the next longer is {near}"),
+            );
         }
         if self.kms_key.as_ref().is_some_and(|key| !is_marked(key) && !key.starts_with("arn:")) {
-            let message = "CloudWatch Logs takes only the ARN of a key, or a `kms_key` of the stack";
+            let message =
+                "CloudWatch Logs takes only the ARN of a key, or a `kms_key` of the stack";
             say("kms_key", message.to_owned());
         }
         wrong
@@ -273,7 +279,8 @@ mod tests {
 
     #[test]
     fn days_are_those_of_aws() {
-        let group = |days| LogsGroup::deserialize(json!({ "retention_days": days })).expect("fields");
+        let group =
+            |days| LogsGroup::deserialize(json!({ "retention_days": days })).expect("fields");
         let wrong = |days| group(days).check(Path::new("."));
         assert!(wrong(0).is_empty() && wrong(30).is_empty());
         assert!(wrong(31)[0].1.contains("60"));

@@ -71,12 +71,10 @@ impl Shaper<'_> {
         }
         let mut problem = Problem::error("a secret may not be written in the stack file").at(place);
         problem = problem.label("this would end up in the repository");
-        self.problem(
-            problem.help(
-                "write `{ secret: name-or-arn }` (Secrets Manager), `{ parameter: /path }` (Systems \
+        self.problem(problem.help(
+            "write `{ secret: name-or-arn }` (Secrets Manager), `{ parameter: /path }` (Systems \
                  Manager) or `${env.NAME}`",
-            ),
-        );
+        ));
         None
     }
 

@@ -300,6 +300,7 @@ impl AnyKind for Toy {
             holds: None,
             on_destroy: &[OnDestroy::Delete, OnDestroy::Retain],
             on_destroy_default: Some(OnDestroy::Delete),
+            kept_while_used: false,
             reads_after_references: false,
             takes: Takes::MOMENT,
             seed: false,

@@ -475,7 +475,8 @@ impl LoadServiceConfig for ForEc2Only {
 
 #[test]
 fn a_custom_endpoint_goes_before_the_regional_one() {
-    let url = |config: Builder| ServiceEndpoint::new(&config.build(), &EC2).url().map(str::to_owned);
+    let url =
+        |config: Builder| ServiceEndpoint::new(&config.build(), &EC2).url().map(str::to_owned);
     let general = || base_config().endpoint_url("http://for-all:1");
     assert_eq!(url(general()).as_deref(), Ok("http://for-all:1"));
     let specific = general().service_config(ForEc2Only);

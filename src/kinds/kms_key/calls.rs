@@ -98,10 +98,7 @@ pub async fn fields(
 
 /// Whether the key waits for its deletion.
 pub fn is_going(key: &KeyMetadata) -> bool {
-    matches!(
-        key.key_state(),
-        Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion)
-    )
+    matches!(key.key_state(), Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion))
 }
 
 /// The name of a key of ours, by its alias. A key with several aliases is known by the one that

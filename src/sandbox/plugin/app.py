@@ -22,6 +22,8 @@ from . import (
     logs,
     missing,
     rds,
+    rds_cluster_groups,
+    rds_clusters,
     rds_groups,
     s3,
     secrets_manager,
@@ -31,7 +33,21 @@ from . import (
 from .request_log import RequestLog, identify
 
 # Importing these corrected moto's classes; naming them here shows that it is on purpose.
-CORRECTIONS = (ec2, iam, kms, logs, missing, rds, rds_groups, s3, secrets_manager, ssm, tagging)
+CORRECTIONS = (
+    ec2,
+    iam,
+    kms,
+    logs,
+    missing,
+    rds,
+    rds_cluster_groups,
+    rds_clusters,
+    rds_groups,
+    s3,
+    secrets_manager,
+    ssm,
+    tagging,
+)
 
 
 class Handler(MotoRequestHandler):
