@@ -277,7 +277,9 @@ cluster-postgres16:
         {
             self.engine_version.clone_from(&live.engine_version);
         }
-        fold(&mut self.subnet_group, &live.subnet_group);
+        let mut subnet_group = self.subnet_group.clone().map(|group| group.0);
+        fold(&mut subnet_group, &live.subnet_group.clone().map(|group| group.0));
+        self.subnet_group = subnet_group.map(Immutable);
         fold(&mut self.parameter_group, &live.parameter_group);
         fold(&mut self.backup_window, &live.backup_window);
         fold(&mut self.maintenance_window, &live.maintenance_window);

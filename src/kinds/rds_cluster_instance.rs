@@ -164,7 +164,7 @@ coins-aurora:
 
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let call = cx.rds.create_db_instance().db_instance_identifier(cx.name);
-        call.db_cluster_identifier(self.cluster.as_str())
+        call.db_cluster_identifier(self.cluster.to_string())
             .engine(word(&*self.engine))
             .db_instance_class(&self.instance_class)
             .set_db_parameter_group_name(self.parameter_group.as_deref().map(str::to_owned))

@@ -28,9 +28,7 @@ impl Blocked {
                 .to_owned(),
         }
     }
-}
 
-impl Blocked {
     pub(super) fn kept(key: &str, users: &[String]) -> Self {
         let uses = if users.len() == 1 { "uses" } else { "use" };
         Self {
