@@ -195,6 +195,9 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
     /// The field that says what a name is unique in, such as the cluster of a node group. lagoa's
     /// name for the resource then begins with that: `cluster/name`.
     const WITHIN: Option<&'static str> = None;
+    /// AWS refuses to delete one that something still uses. Replacing it would then need its users
+    /// to let go of it first and take the new one afterwards; a plan that would do so is blocked.
+    const KEPT_WHILE_USED: bool = false;
 
     /// A read needs the references of the desired value filled in, so it comes after theirs.
     const READS_AFTER_REFERENCES: bool = false;
@@ -310,6 +313,8 @@ pub struct Facts {
     pub on_destroy_default: Option<OnDestroy>,
     /// See [`Kind::WITHIN`].
     pub within: Option<&'static str>,
+    /// See [`Kind::KEPT_WHILE_USED`].
+    pub kept_while_used: bool,
     /// See [`Kind::READS_AFTER_REFERENCES`].
     pub reads_after_references: bool,
     /// See [`Kind::TAKES`].
@@ -416,6 +421,7 @@ impl<K: Kind> AnyKind for Registered<K> {
             on_destroy: K::ON_DESTROY,
             on_destroy_default: K::ON_DESTROY_DEFAULT,
             within: K::WITHIN,
+            kept_while_used: K::KEPT_WHILE_USED,
             reads_after_references: K::READS_AFTER_REFERENCES,
             takes: K::TAKES,
             seed: K::SEED,

@@ -350,6 +350,7 @@ impl<'a> Planner<'a> {
 
     fn finish(mut self) -> Plan {
         self.order_removals();
+        self.block_what_is_kept();
         let known = |reference: &reference::Reference| answer(reference, &self.facts, self.site);
         let outputs = self.stack.outputs.iter();
         let outputs =

@@ -81,6 +81,7 @@ coins-app:
   kind: ec2_security_group
 ";
     const NAME: &'static str = r"^[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,255}$";
+    const KEPT_WHILE_USED: bool = true;
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let names: Vec<String> = wanted.iter().map(|one| one.name.clone()).collect();

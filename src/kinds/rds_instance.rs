@@ -9,6 +9,7 @@ mod words;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use aws_sdk_rds::types::DbInstance;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,7 @@ pub use words::{
     DatabaseInsightsMode, Engine, EngineLifecycleSupport, LicenseModel, NetworkType, StorageType,
 };
 
-/// A database server in RDS, outside Aurora.
+/// A database server in RDS, outside Aurora, whose servers are `rds_cluster_instance`s.
 ///
 /// Changes are made at once, never put off to the maintenance window: some restart the server, and
 /// a change that AWS already has queued counts as made. Names are kept in lower case.
@@ -256,7 +257,9 @@ rds-postgres15:
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
             let Some(page) = absent(page)? else { break };
-            for instance in page.db_instances() {
+            // Servers of clusters are another kind.
+            let alone = |one: &&DbInstance| one.db_cluster_identifier().is_none();
+            for instance in page.db_instances().iter().filter(alone) {
                 let name = instance.db_instance_identifier().unwrap_or_default();
                 if let Some(one) = wanted.iter().find(|one| one.name == name) {
                     let fields = live::read(instance, one.desired.as_ref())?;

@@ -1,13 +1,14 @@
 //! Settings of a database engine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use aws_sdk_rds::types::{ApplyMethod, DbParameterGroup, Parameter};
+use aws_sdk_rds::types::DbParameterGroup;
 use futures::future::try_join_all;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::aws::rds_parameters::{Groups, in_words_of};
 use crate::aws::{Aws, Error, absent, gone_is_fine, rds_tags};
 use crate::field::{Computed, Immutable, Tags};
 use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
@@ -36,17 +37,6 @@ pub struct RdsParameterGroup {
 
 const DESCRIPTION: &str = "Managed by lagoa";
 
-/// How many parameters one call may change.
-const BATCH: usize = 20;
-
-/// Parameters that RDS checks against each other, so that they must change in one call.
-const TOGETHER: &[&[&str]] = &[
-    &["character_set_server", "collation_server"],
-    &["enforce_gtid_consistency", "gtid-mode"],
-    &["password_encryption", "rds.accepted_password_auth_method"],
-    &["ssl_max_protocol_version", "ssl_min_protocol_version"],
-];
-
 impl Kind for RdsParameterGroup {
     const EXAMPLE: &'static str = "
 postgres15:
@@ -60,6 +50,7 @@ postgres15:
   tags: { Projeto: Bootcamp }
 ";
     const NAME: &'static str = "^[a-zA-Z]{1}(?:-?[a-zA-Z0-9])*$";
+    const KEPT_WHILE_USED: bool = true;
 
     fn canonical_name(name: &str) -> String {
         name.to_lowercase()
@@ -100,40 +91,7 @@ postgres15:
     async fn update(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
         let arn = live.arn.as_deref().unwrap_or_default();
         rds_tags::update(cx, arn, &self.tags, &live.tags).await?;
-        let set = self
-            .parameters
-            .iter()
-            .filter(|(name, value)| live.parameters.get(*name) != Some(value));
-        let set = set.map(|(name, _)| name.as_str()).collect::<BTreeSet<_>>();
-        let reset = live.parameters.keys().filter(|name| !self.parameters.contains_key(*name));
-        let reset = reset.map(String::as_str).collect::<BTreeSet<_>>();
-        if set.is_empty() && reset.is_empty() {
-            return Ok(());
-        }
-        let dynamic = dynamic(cx).await?;
-        let parameter = |name: &&str| {
-            let method = if dynamic.contains(*name) {
-                ApplyMethod::Immediate
-            } else {
-                ApplyMethod::PendingReboot
-            };
-            let value = self.parameters.get(*name).cloned();
-            Parameter::builder()
-                .parameter_name(*name)
-                .set_parameter_value(value)
-                .apply_method(method)
-                .build()
-        };
-        for batch in batches(&set) {
-            let call = cx.rds.modify_db_parameter_group().db_parameter_group_name(cx.name);
-            call.set_parameters(Some(batch.iter().map(parameter).collect())).send().await?;
-        }
-        for batch in batches(&reset) {
-            let call = cx.rds.reset_db_parameter_group().db_parameter_group_name(cx.name);
-            let call = call.reset_all_parameters(false);
-            call.set_parameters(Some(batch.iter().map(parameter).collect())).send().await?;
-        }
-        Ok(())
+        Groups::Instances.change(cx, cx.name, &self.parameters, &live.parameters).await
     }
 
     async fn delete(&self, _farewell: &Farewell, cx: &Cx<'_>) -> Result<(), Error> {
@@ -142,25 +100,11 @@ postgres15:
     }
 
     fn accept(&mut self, live: &Self) {
-        let parameters = std::mem::take(&mut self.parameters).into_iter();
-        self.parameters = parameters.map(|(name, value)| in_words_of(live, name, value)).collect();
+        self.parameters = in_words_of(&live.parameters, std::mem::take(&mut self.parameters));
     }
 
     fn predict(&mut self, name: &str, site: &Site, _root: &Path) {
         self.arn = site.arn("rds", &site.region, &format!("pg:{name}")).into();
-    }
-}
-
-/// The parameter in live's spelling where that means the same. Words and numbers (`ON`, `UTF8`)
-/// ignore case; anything with other characters, such as a log line's pattern, does not.
-fn in_words_of(live: &RdsParameterGroup, name: String, value: String) -> (String, String) {
-    let plain = |text: &str| text.chars().all(|c| c.is_alphanumeric() || "_-.,".contains(c));
-    match live.parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(&name)) {
-        Some((key, have)) if plain(&value) && have.eq_ignore_ascii_case(&value) => {
-            (key.clone(), have.clone())
-        }
-        Some((key, _)) => (key.clone(), value),
-        None => (name, value),
     }
 }
 
@@ -172,7 +116,7 @@ async fn read_one(
     let arn = group.db_parameter_group_arn().unwrap_or_default();
     let Some(tags) = absent(rds_tags::read(aws, arn).await)? else { return Ok(None) };
     let parameters = match &wanted.desired {
-        Some(desired) => set_parameters(aws, &wanted.name, desired).await?,
+        Some(desired) => Groups::Instances.set(aws, &wanted.name, &desired.parameters).await?,
         None => BTreeMap::new(),
     };
     let fields = RdsParameterGroup {
@@ -183,93 +127,4 @@ async fn read_one(
         arn: arn.to_owned().into(),
     };
     Ok(Some(Found { name: wanted.name.clone(), fields }))
-}
-
-/// The parameters that somebody set, and those that the stack wants with the value they have: RDS
-/// no longer lists a parameter as set when its value is the engine's default.
-async fn set_parameters(
-    aws: &Aws,
-    group: &str,
-    desired: &RdsParameterGroup,
-) -> Result<BTreeMap<String, String>, Error> {
-    let mut set = values(parameters(aws, group, Some("user")).await?);
-    let listed = |set: &BTreeMap<String, String>, name: &str| {
-        set.keys().any(|key| key.eq_ignore_ascii_case(name))
-    };
-    if desired.parameters.keys().any(|name| !listed(&set, name)) {
-        let all = values(parameters(aws, group, None).await?);
-        set.extend(all.into_iter().filter(|(name, _)| listed(&desired.parameters, name)));
-    }
-    Ok(set)
-}
-
-async fn parameters(aws: &Aws, group: &str, source: Option<&str>) -> Result<Vec<Parameter>, Error> {
-    let call = aws.rds.describe_db_parameters().db_parameter_group_name(group);
-    let mut pages = call.set_source(source.map(str::to_owned)).into_paginator().send();
-    let mut parameters = Vec::new();
-    while let Some(page) = pages.next().await {
-        parameters.extend(page?.parameters.unwrap_or_default());
-    }
-    Ok(parameters)
-}
-
-fn values(parameters: Vec<Parameter>) -> BTreeMap<String, String> {
-    let pair = |one: Parameter| Some((one.parameter_name?, one.parameter_value?));
-    parameters.into_iter().filter_map(pair).collect()
-}
-
-/// The parameters of the group's engine that change without a restart.
-async fn dynamic(cx: &Cx<'_>) -> Result<BTreeSet<String>, Error> {
-    let all = parameters(cx, cx.name, None).await?.into_iter();
-    let dynamic = all.filter(|one| one.apply_type() == Some("dynamic"));
-    Ok(dynamic.filter_map(|one| one.parameter_name).collect())
-}
-
-/// Batches of at most twenty that keep parameters together which RDS checks against each other.
-fn batches<'a>(names: &BTreeSet<&'a str>) -> Vec<Vec<&'a str>> {
-    let mut batches: Vec<Vec<&str>> = Vec::new();
-    let mut left = names.clone();
-    while let Some(first) = left.pop_first() {
-        let others =
-            TOGETHER.iter().find(|group| group.contains(&first)).copied().unwrap_or_default();
-        let mut group = vec![first];
-        group.extend(others.iter().filter_map(|name| left.take(name)));
-        match batches.last_mut() {
-            Some(batch) if batch.len() + group.len() <= BATCH => batch.extend(group),
-            _ => batches.push(group),
-        }
-    }
-    batches
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_keep_pairs_together() {
-        let names = (0..19).map(|n| format!("a{n:02}")).collect::<Vec<_>>();
-        let mut names = names.iter().map(String::as_str).collect::<BTreeSet<_>>();
-        names.extend(["character_set_server", "collation_server"]);
-        let batches = batches(&names);
-        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [19, 2]);
-        assert_eq!(batches[1], ["character_set_server", "collation_server"]);
-    }
-
-    #[test]
-    fn words_ignore_case_and_patterns_do_not() {
-        let parameters = [("log_statement", "DDL"), ("log_line_prefix", "%U")];
-        let parameters =
-            parameters.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect();
-        let live = RdsParameterGroup {
-            family: String::new().into(),
-            description: None,
-            parameters,
-            tags: Tags::default(),
-            arn: Computed::default(),
-        };
-        let spelled = |name: &str, value: &str| in_words_of(&live, name.into(), value.into());
-        assert_eq!(spelled("Log_Statement", "ddl"), ("log_statement".into(), "DDL".into()));
-        assert_eq!(spelled("log_line_prefix", "%u"), ("log_line_prefix".into(), "%u".into()));
-    }
 }

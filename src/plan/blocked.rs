@@ -28,6 +28,20 @@ impl Blocked {
                 .to_owned(),
         }
     }
+
+    pub(super) fn kept(key: &str, users: &[String]) -> Self {
+        let uses = if users.len() == 1 { "uses" } else { "use" };
+        Self {
+            reason: format!(
+                "AWS doesn't delete it while {} {uses} it, so it can't be made anew",
+                users.join(", ")
+            ),
+            remedy: format!(
+                "give {key} another key: then the new one is made first, what uses it goes over \
+                 to it, and the old one goes last"
+            ),
+        }
+    }
 }
 
 impl Planner<'_> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Action, Planner, Step};
+use super::{Action, Blocked, Planner, Step};
 use crate::kind::{AnyKind, Farewell, Live, OnDestroy};
 use crate::live::Orphan;
 use crate::reference::{Target, targets};
@@ -93,7 +93,7 @@ impl Planner<'_> {
             {
                 let lets_go = match user.action {
                     Action::Delete => true,
-                    Action::Update | Action::Adopt => gone.replaces.is_empty(),
+                    Action::Update | Action::Adopt => !self.goes_on_using(&user.key, gone),
                     _ => false,
                 };
                 if lets_go && (used.iter().any(|one| one.means(gone)) || self.declared(user, gone))
@@ -105,6 +105,46 @@ impl Planner<'_> {
         for (id, users) in waits {
             self.steps[id].needs.extend(users);
         }
+    }
+
+    /// What AWS keeps while it is used can't be replaced under those who go on using it: there is
+    /// no order in which they let go of the old one before it goes and take the new one after.
+    pub(super) fn block_what_is_kept(&mut self) {
+        let kept = |step: &&Step| {
+            step.action == Action::Delete
+                && !step.replaces.is_empty()
+                && step.blocked.is_none()
+                && step.kind.facts().kept_while_used
+        };
+        let kept: Vec<(usize, Vec<String>)> =
+            self.steps.iter().filter(kept).map(|gone| (gone.id, self.users_of(gone))).collect();
+        for (id, users) in kept.into_iter().filter(|(_, users)| !users.is_empty()) {
+            let key = self.steps[id].key.clone();
+            self.steps[id].blocked = Some(Blocked::kept(&key, &users));
+        }
+    }
+
+    /// Those that use it in AWS, go on using it in the stack, and stay.
+    fn users_of(&self, gone: &Step) -> Vec<String> {
+        let stays = |key: &str| {
+            !self.steps.iter().any(|step| step.action == Action::Delete && step.key == key)
+        };
+        let uses = |key: &str, live: &Live| {
+            let kind = self.stack.resource(key).map(|resource| resource.kind);
+            kind.is_some_and(|kind| {
+                referred(kind.schema(), &live.fields).iter().any(|one| one.means(gone))
+            })
+        };
+        let users =
+            self.world.resources.iter().filter(|(key, live)| {
+                self.goes_on_using(key, gone) && stays(key) && uses(key, live)
+            });
+        users.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Whether what is deleted comes back, and the stack wants it to be used then as before.
+    fn goes_on_using(&self, user: &str, gone: &Step) -> bool {
+        !gone.replaces.is_empty() && self.graph.needs(user).contains(&gone.key)
     }
 
     /// Whether the stack itself says that the one needs the other.

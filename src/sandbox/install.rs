@@ -62,6 +62,8 @@ const SOURCES: &[(&str, &str)] = sources![
     "processes.py",
     "quick_start.py",
     "rds.py",
+    "rds_cluster_groups.py",
+    "rds_clusters.py",
     "rds_engines.py",
     "rds_fields.py",
     "rds_groups.py",

@@ -7,8 +7,9 @@ use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluent
 use aws_sdk_rds::types::CloudwatchLogsExportConfiguration;
 use secrecy::ExposeSecret;
 
+use super::RdsInstance;
 use super::live::PASSWORD_TAG;
-use super::{RdsInstance, version};
+use crate::aws::rds_versions::major;
 use crate::aws::words::word;
 use crate::aws::{Error, rds_tags};
 use crate::field::{Differs, Immutable, SecurityGroupId, set_change};
@@ -243,8 +244,9 @@ impl RdsInstance {
             return call;
         };
         let from = live.engine_version.as_deref().unwrap_or_default();
-        let major = version::major(self.engine, &version) != version::major(self.engine, from);
-        let allow = self.allow_major_version_upgrade.as_deref().copied().filter(|_| major);
+        let numbers = self.engine.major_numbers();
+        let is_major = major(numbers, &version) != major(numbers, from);
+        let allow = self.allow_major_version_upgrade.as_deref().copied().filter(|_| is_major);
         call.engine_version(version).set_allow_major_version_upgrade(allow)
     }
 

@@ -1,17 +1,17 @@
 //! From what RDS reports to the fields of the kind.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use aws_sdk_rds::types::{DbInstance, PendingModifiedValues};
 use serde::de::DeserializeOwned;
 
 use super::RdsInstance;
+use crate::aws::rds_connection;
 use crate::aws::words::parse;
 use crate::aws::{Class, Error, rds_tags};
 use crate::field::{
     Computed, Connection, DbParameterGroupName, DbSubnetGroupName, Derived, Immutable, KmsKeyArn,
-    RoleArn, SecretSource, SecurityGroupId, Tls,
+    RoleArn, SecurityGroupId,
 };
 
 /// Statuses in which people can work with the server.
@@ -205,14 +205,8 @@ fn unsettled(instance: &DbInstance) -> Option<String> {
 /// How to connect, once there is an endpoint. Only the stack knows where a password of one's own is
 /// kept.
 fn connection(instance: &DbInstance, desired: Option<&RdsInstance>) -> Computed<Connection> {
-    let password = match secret_arn(instance) {
-        Some(arn) => {
-            Some(SecretSource::Secret { secret: arn.to_owned(), key: Some("password".to_owned()) })
-        }
-        None => {
-            desired.and_then(|desired| desired.password.as_ref()).map(|source| source.0.clone())
-        }
-    };
+    let own = desired.and_then(|desired| desired.password.as_deref());
+    let password = rds_connection::password(secret_arn(instance), own);
     let database =
         instance.db_name().or((instance.engine() == Some("postgres")).then_some("postgres"));
     let connection = || {
@@ -224,15 +218,11 @@ fn connection(instance: &DbInstance, desired: Option<&RdsInstance>) -> Computed<
             username: instance.master_username()?.to_owned(),
             password: password?,
             database: database.map(str::to_owned),
-            tls: Some(if is_loopback(host) { Tls::Off } else { Tls::VerifyFull }),
+            tls: Some(rds_connection::tls(host)),
             arn: instance.db_instance_arn().map(str::to_owned),
         })
     };
     connection().into()
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn secret_arn(instance: &DbInstance) -> Option<&str> {
@@ -266,6 +256,7 @@ fn port(number: i32) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::{SecretSource, Tls};
     use crate::kind::{Kind, Phase};
     use aws_sdk_rds::types::{DbParameterGroupStatus, Endpoint, MasterUserSecret};
     use serde_json::Value;

@@ -1,11 +1,10 @@
 //! What RDS takes for the same, what it refuses, and what can't be undone.
 
-use std::ops::Deref;
-
-use super::{Engine, RdsInstance, StorageType, version};
-use crate::aws::kms::same_key;
+use super::{Engine, RdsInstance, StorageType};
+use crate::aws::rds_versions as versions;
+use crate::aws::spelling::{fold, fold_key};
 use crate::aws::words::word;
-use crate::field::{Differs, Immutable, KmsKeyArn};
+use crate::field::{Differs, Immutable};
 use crate::reference::is_marked;
 
 impl RdsInstance {
@@ -17,10 +16,10 @@ impl RdsInstance {
         fold(&mut self.option_group, &live.option_group);
         fold(&mut self.backup_window, &live.backup_window);
         fold(&mut self.maintenance_window, &live.maintenance_window);
-        fold_fixed(&mut self.database, &live.database);
-        fold_fixed(&mut self.character_set, &live.character_set);
-        fold_fixed(&mut self.national_character_set, &live.national_character_set);
-        fold_fixed(&mut self.timezone, &live.timezone);
+        fold(&mut self.database, &live.database);
+        fold(&mut self.character_set, &live.character_set);
+        fold(&mut self.national_character_set, &live.national_character_set);
+        fold(&mut self.timezone, &live.timezone);
         if self.username.eq_ignore_ascii_case(&live.username) {
             self.username.clone_from(&live.username);
         }
@@ -64,12 +63,17 @@ impl RdsInstance {
         if let (Some(to), Some(from)) = (&self.engine_version, &live.engine_version)
             && !is_marked(to)
             && self.engine == live.engine
-            && !version::satisfies(self.engine, to, from, self.moves_by_itself(live))
+            && !versions::satisfies(
+                self.engine.major_numbers(),
+                to,
+                from,
+                self.moves_by_itself(live),
+            )
         {
-            if version::later(from, to) {
+            if versions::later(from, to) {
                 return Some(format!("AWS can't take a server back from version {from} to {to}"));
             }
-            let major = |version| version::major(self.engine, version);
+            let major = |version| versions::major(self.engine.major_numbers(), version);
             let allowed = self.allow_major_version_upgrade.as_deref().copied().unwrap_or_default();
             if major(to) != major(from) && !allowed {
                 return Some(format!(
@@ -114,7 +118,12 @@ impl RdsInstance {
 
     fn accept_sizes(&mut self, live: &Self) {
         if let (Some(desired), Some(have)) = (&self.engine_version, &live.engine_version)
-            && version::satisfies(self.engine, desired, have, self.moves_by_itself(live))
+            && versions::satisfies(
+                self.engine.major_numbers(),
+                desired,
+                have,
+                self.moves_by_itself(live),
+            )
         {
             self.engine_version.clone_from(&live.engine_version);
         }
@@ -188,30 +197,5 @@ impl RdsInstance {
             ));
         }
         wrong
-    }
-}
-
-/// Takes live's spelling where only upper and lower case differ.
-fn fold<T: Clone + Deref<Target = str>>(desired: &mut Option<T>, live: &Option<T>) {
-    if let (Some(want), Some(have)) = (&desired, live)
-        && want.eq_ignore_ascii_case(have)
-    {
-        desired.clone_from(live);
-    }
-}
-
-/// The same for what replaces the server when it differs; Oracle writes names in upper case.
-fn fold_fixed(desired: &mut Option<Immutable<String>>, live: &Option<Immutable<String>>) {
-    if let (Some(want), Some(have)) = (&desired, live)
-        && want.eq_ignore_ascii_case(have)
-    {
-        desired.clone_from(live);
-    }
-}
-
-/// Takes live's spelling of the same KMS key.
-fn fold_key(desired: &mut Option<KmsKeyArn>, live: &Option<KmsKeyArn>) {
-    if desired.is_some() && same_key(desired.as_deref(), live.as_deref()) {
-        desired.clone_from(live);
     }
 }

@@ -64,6 +64,8 @@ CORRECTIONS = (
     logs,
     missing,
     rds,
+    rds_cluster_groups,
+    rds_clusters,
     rds_groups,
     redshift,
     redshift_groups,

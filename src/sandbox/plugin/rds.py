@@ -191,14 +191,16 @@ def _take_parked(instance, request):
 
 def _apply_pending(instance):
     pending, instance.pending_modified_values = instance.pending_modified_values, {}
-    limit = instance._max_allocated_storage
+    # The storage of what is in a cluster is the cluster's.
+    limit = None if instance.db_cluster_identifier else instance._max_allocated_storage
     for name, shown in PARKED.items():
         if shown in pending:
             setattr(instance, name, pending[shown])
     if pending.keys() & RESTARTING:
         instance.reboot_pending = False
-    instance._max_allocated_storage = max(limit, instance.allocated_storage)
-    rds_fields.settle_storage(instance)
+    if limit is not None:
+        instance._max_allocated_storage = max(limit, instance.allocated_storage)
+        rds_fields.settle_storage(instance)
 
 
 def _set_log_exports(instance, request):
@@ -259,7 +261,8 @@ def _endpoint(self):
     """
     if self.status in ("creating", "failed"):
         return None
-    database = getattr(self, "database", None)
+    cluster = getattr(self, "cluster", None)
+    database = getattr(self, "database", None) or getattr(cluster, "database", None)
     if database:
         return {"Address": "127.0.0.1", "Port": database.port, "HostedZoneId": "Z2R2ITUGPM61AM"}
     return {"Address": self.address, "Port": self.port}

@@ -44,7 +44,8 @@ def fill_in(backend, request):
         request["db_parameter_group_name"] = group.lower()
         rds_rules.check_parameter_group(backend, engine, version, group.lower())
     # moto doesn't know the default option groups, which are always there.
-    if request.get("option_group_name") == _default_option_group(engine, version):
+    asked = request.get("option_group_name")
+    if asked and asked == _default_option_group(engine, version):
         del request["option_group_name"]
     _fill_in_storage(request)
     request.setdefault("ca_certificate_identifier", "rds-ca-rsa2048-g1")
@@ -133,7 +134,8 @@ def keep(instance, request):
 def remember(instance, request):
     """Give a new instance the fields that moto drops, and those that RDS makes up."""
     keep(instance, request)
-    if not request.get("option_group_name"):
+    in_cluster = request.get("db_cluster_identifier")
+    if not request.get("option_group_name") and not in_cluster:
         version = instance.engine_version
         instance.option_group_name = _default_option_group(instance.engine, version)
     letters = string.ascii_uppercase + string.digits

@@ -5,6 +5,8 @@ import re
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
 from moto.rds.exceptions import (
+    DBClusterNotFoundError,
+    DBClusterParameterGroupNotFoundError,
     DBInstanceNotFoundError,
     DBParameterGroupNotFoundError,
     DBSnapshotNotFoundFault,
@@ -87,6 +89,8 @@ NOT_FOUND = {
     "subgrp": DBSubnetGroupNotFoundError,
     "pg": DBParameterGroupNotFoundError,
     "snapshot": DBSnapshotNotFoundFault,
+    "cluster": DBClusterNotFoundError,
+    "cluster-pg": DBClusterParameterGroupNotFoundError,
 }
 
 
@@ -164,6 +168,13 @@ def delete_subnet_group(original, self, subnet_name):
                 "InvalidDBSubnetGroupStateFault",
                 f"Cannot delete the subnetGroup '{group.name}' because at least one database "
                 f"instance: {instance.db_instance_identifier} is still using it.",
+            )
+    for cluster in list(self.clusters.values()):
+        if cluster.db_subnet_group_name == subnet_name.lower():
+            raise RDSClientError(
+                "InvalidDBSubnetGroupStateFault",
+                f"Cannot delete the subnetGroup '{subnet_name}' because at least one database "
+                f"cluster: {cluster.db_cluster_identifier} is still using it.",
             )
     return original(self, subnet_name)
 

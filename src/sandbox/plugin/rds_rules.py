@@ -111,6 +111,8 @@ def _check_database_name(name):
 
 def check_instance_class(name):
     """Refuse an instance class that cannot exist."""
+    if name == "db.serverless":
+        return
     if name and not (INSTANCE_CLASS.fullmatch(name) and INSTANCE_SIZES.search(name)):
         raise invalid_value(f"Invalid DB Instance class: {name}")
 

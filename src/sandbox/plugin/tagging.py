@@ -24,7 +24,12 @@ GLOBAL_REGION = "us-east-1"
 def iter_tagged_resources(original, self):
     """moto leaves subnet and parameter groups out."""
     yield from original(self)
-    for kind, resources in (("subgrp", self.subnet_groups), ("pg", self.db_parameter_groups)):
+    groups = {
+        "subgrp": self.subnet_groups,
+        "pg": self.db_parameter_groups,
+        "cluster-pg": self.db_cluster_parameter_groups,
+    }
+    for kind, resources in groups.items():
         for resource in list(resources.values()):
             tags = {tag["Key"]: tag["Value"] for tag in resource.get_tags()}
             yield TaggedResource(resource.arn, tags, f"rds:{kind}")
