@@ -19,6 +19,8 @@ kinds! {
     ec2_security_group::Ec2SecurityGroup,
     emr_cluster::EmrCluster,
     emr_security_configuration::EmrSecurityConfiguration,
+    emr_serverless_application::EmrServerlessApplication,
+    emr_step::EmrStep,
     iam_group::IamGroup,
     iam_policy::IamPolicy,
     iam_role::IamRole,

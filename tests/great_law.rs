@@ -221,6 +221,8 @@ laws! {
     ec2_security_group,
     emr_cluster,
     emr_security_configuration,
+    emr_serverless_application,
+    emr_step,
     iam_group,
     iam_policy,
     iam_role,

@@ -415,7 +415,7 @@ EMR_EC2_DefaultRole:
 
     async fn data(&self, _cx: &Cx<'_>) -> Result<Option<String>, Error> {
         let used = matches!(self.status.as_deref(), Some("RUNNING" | "WAITING"));
-        Ok(used.then(|| "whatever its HDFS and its nodes' disks have".to_owned()))
+        Ok(used.then(|| "files in its HDFS and on its nodes' disks".to_owned()))
     }
 }
 

@@ -32,6 +32,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "ec2.py",
     "emr.py",
     "emr_clusters.py",
+    "emr_serverless.py",
     "iam.py",
     "mariadb.py",
     "missing.py",

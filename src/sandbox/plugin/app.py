@@ -14,11 +14,34 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from . import databases, ec2, emr, iam, missing, rds, rds_groups, s3, secrets_manager, tagging
+from . import (
+    databases,
+    ec2,
+    emr,
+    emr_serverless,
+    iam,
+    missing,
+    rds,
+    rds_groups,
+    s3,
+    secrets_manager,
+    tagging,
+)
 from .request_log import RequestLog, identify
 
 # Importing these corrected moto's classes; naming them here shows that it is on purpose.
-CORRECTIONS = (ec2, emr, iam, missing, rds, rds_groups, s3, secrets_manager, tagging)
+CORRECTIONS = (
+    ec2,
+    emr,
+    emr_serverless,
+    iam,
+    missing,
+    rds,
+    rds_groups,
+    s3,
+    secrets_manager,
+    tagging,
+)
 
 
 class Handler(MotoRequestHandler):

@@ -12,7 +12,7 @@ from moto.rds.models import RDSBackend
 from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
 from moto.s3.models import s3_backends
 
-from . import emr
+from . import emr, emr_serverless
 from .patching import replaces
 
 # Global services answer through this region alone.
@@ -80,6 +80,7 @@ def _all_resources(self):
             if not elsewhere:
                 yield resource
     yield from emr.tagged_resources(self.account_id, self.region_name)
+    yield from emr_serverless.tagged_resources(self.account_id, self.region_name)
     if self.region_name == GLOBAL_REGION:
         yield from _iam_policies(self.account_id)
 
