@@ -293,7 +293,11 @@ mod tests {
             ("AccessDenied", "", Class::Terminal),
             ("BucketNotEmpty", "", Class::Terminal),
             ("InvalidRequestException", "Cluster id 'j-1' is not valid.", Class::Gone),
-            ("InvalidRequestException", "Security configuration with name 'a' does not exist.", Class::Gone),
+            (
+                "InvalidRequestException",
+                "Security configuration with name 'a' does not exist.",
+                Class::Gone,
+            ),
             ("InvalidRequestException", "Cluster id 'j-1' is terminated.", Class::Terminal),
             ("NoSuchLifecycleConfiguration", "", Class::Gone),
             ("NoSuchCORSConfiguration", "", Class::Gone),

@@ -5,6 +5,7 @@ mod live;
 mod lookup;
 mod machines;
 mod rules;
+mod scaling;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,10 +20,9 @@ use crate::field::{
     Computed, EmrSecurityConfigurationName, Immutable, InstanceProfileName, KeyPairName, KmsKeyArn,
     RoleName, SecurityGroupId, SubnetId, Tags,
 };
-use crate::kind::{
-    Cx, Farewell, Found, Kind, Neighbours, OnDestroy, Phase, Site, Takes, Wanted,
-};
+use crate::kind::{Cx, Farewell, Found, Kind, Neighbours, OnDestroy, Phase, Site, Takes, Wanted};
 pub use machines::{Fleet, Group};
+pub use scaling::ManagedScaling;
 pub use settings::Settings;
 
 /// A cluster of EMR on EC2: Spark, Hive and their like on machines of their own.
@@ -183,67 +183,6 @@ pub enum ScaleDownBehavior {
     TerminateAtTaskCompletion,
 }
 
-/// The limits between which AWS sizes the core and task nodes by itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ManagedScaling {
-    /// What the limits count; `Instances` when left out.
-    #[serde(default)]
-    pub unit: ScalingUnit,
-    /// How many there are at least.
-    #[serde(default)]
-    #[schemars(range(min = 0))]
-    pub minimum: i32,
-    /// How many there are at most. 0 means no managed scaling.
-    #[serde(default)]
-    #[schemars(range(min = 0))]
-    pub maximum: i32,
-    /// How many of them may be on-demand machines.
-    pub maximum_on_demand: Option<i32>,
-    /// How many of them may be core nodes.
-    pub maximum_core: Option<i32>,
-}
-
-/// What limits of managed scaling count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum ScalingUnit {
-    /// Machines.
-    #[default]
-    Instances,
-    /// Units of capacity of fleets.
-    InstanceFleetUnits,
-    /// Virtual cores.
-    #[serde(rename = "VCPU")]
-    Vcpu,
-}
-
-impl ScalingUnit {
-    fn to_aws(self) -> &'static str {
-        match self {
-            Self::Instances => "Instances",
-            Self::InstanceFleetUnits => "InstanceFleetUnits",
-            Self::Vcpu => "VCPU",
-        }
-    }
-
-    fn from_aws(word: &str) -> Option<Self> {
-        [Self::Instances, Self::InstanceFleetUnits, Self::Vcpu]
-            .into_iter()
-            .find(|unit| unit.to_aws() == word)
-    }
-}
-
-impl ManagedScaling {
-    /// Whether `live` is what this asks for.
-    fn covers(&self, live: &Self) -> bool {
-        let same = |want: Option<i32>, have: Option<i32>| want.is_none() || want == have;
-        self.unit == live.unit
-            && (self.minimum, self.maximum) == (live.minimum, live.maximum)
-            && same(self.maximum_on_demand, live.maximum_on_demand)
-            && same(self.maximum_core, live.maximum_core)
-    }
-}
-
 /// The tag that `AmazonEMRServicePolicy_v2` asks for.
 const V2_TAG: &str = "for-use-with-amazon-emr-managed-policies";
 
@@ -319,7 +258,8 @@ EMR_EC2_DefaultRole:
             return Ok(Vec::new());
         }
         let alive = lookup::listed(aws, &lookup::ALIVE).await?;
-        let ours = alive.into_iter().filter(|one| one.id().is_some_and(|id| ids.iter().any(|i| i == id)));
+        let ours =
+            alive.into_iter().filter(|one| one.id().is_some_and(|id| ids.iter().any(|i| i == id)));
         let names: BTreeSet<String> = ours.filter_map(|one| one.name).collect();
         Ok(names.into_iter().collect())
     }
@@ -439,9 +379,8 @@ impl EmrCluster {
             ("core_fleet", &self.core_fleet),
             ("task_fleet", &self.task_fleet),
         ];
-        let fleets = fleets
-            .iter()
-            .filter_map(|(name, fleet)| Some((*name, fleet.as_ref()?.unsettled()?)));
+        let fleets =
+            fleets.iter().filter_map(|(name, fleet)| Some((*name, fleet.as_ref()?.unsettled()?)));
         let mut all = groups.chain(fleets);
         all.next().map(|(name, state)| format!("{name} is {state}"))
     }

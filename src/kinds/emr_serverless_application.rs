@@ -230,7 +230,8 @@ jobs-logs: { kind: s3_bucket, on_destroy: delete }
                 want.accept(have);
             }
         }
-        let bare = |uri: &Option<String>| uri.as_ref().map(|uri| uri.trim_end_matches('/').to_owned());
+        let bare =
+            |uri: &Option<String>| uri.as_ref().map(|uri| uri.trim_end_matches('/').to_owned());
         if self.log_uri.is_some() && bare(&self.log_uri) == bare(&live.log_uri) {
             self.log_uri.clone_from(&live.log_uri);
         }
@@ -267,7 +268,9 @@ jobs-logs: { kind: s3_bucket, on_destroy: delete }
     fn summary(&self, live: Option<&Self>, _root: &Path) -> Vec<String> {
         let Some(live) = live.filter(|live| self.differs_from(live)) else { return Vec::new() };
         let words = match live.state.as_deref() {
-            Some("STARTED") => "stop it, which AWS refuses while jobs run, change it, start it again",
+            Some("STARTED") => {
+                "stop it, which AWS refuses while jobs run, change it, start it again"
+            }
             Some("STARTING") => "stop it, which AWS refuses while jobs run, and change it",
             _ => return Vec::new(),
         };
@@ -295,7 +298,8 @@ impl EmrServerlessApplication {
     }
 
     fn limits_differ(&self, live: &Self) -> bool {
-        let within = |want: &Capacity| !live.maximum_capacity.as_ref().is_some_and(|l| want.covers(l));
+        let within =
+            |want: &Capacity| !live.maximum_capacity.as_ref().is_some_and(|l| want.covers(l));
         self.maximum_capacity.as_ref().is_some_and(within)
     }
 
@@ -316,8 +320,10 @@ impl EmrServerlessApplication {
             Some(workers::to_aws(&self.initial_capacity)?.unwrap_or_default())
         };
         let limits = self.maximum_capacity.as_ref().filter(|_| self.limits_differ(live));
-        let release = (self.release_label != live.release_label).then(|| self.release_label.clone());
-        let architecture = self.architecture.filter(|_| self.architecture.differs(&live.architecture));
+        let release =
+            (self.release_label != live.release_label).then(|| self.release_label.clone());
+        let architecture =
+            self.architecture.filter(|_| self.architecture.differs(&live.architecture));
         let start = (self.auto_start != live.auto_start).then(|| self.auto_start_config());
         let idle = self.auto_stop_idle_minutes != live.auto_stop_idle_minutes;
         call.set_release_label(release)
@@ -326,9 +332,7 @@ impl EmrServerlessApplication {
             .set_maximum_capacity(limits.map(Capacity::to_aws).transpose()?)
             .set_auto_start_configuration(start)
             .set_auto_stop_configuration(idle.then(|| self.auto_stop_config()))
-            .set_network_configuration(
-                self.network_config().filter(|_| self.network_differs(live)),
-            )
+            .set_network_configuration(self.network_config().filter(|_| self.network_differs(live)))
             .set_image_configuration(
                 self.image_config().filter(|_| self.image.differs(&live.image)),
             )

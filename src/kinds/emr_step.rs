@@ -289,7 +289,8 @@ impl EmrStep {
 
     fn config(&self, name: &str) -> StepConfig {
         let properties = self.properties.iter();
-        let properties = properties.map(|(key, value)| KeyValue::builder().key(key).value(value).build());
+        let properties =
+            properties.map(|(key, value)| KeyValue::builder().key(key).value(value).build());
         let jar = HadoopJarStepConfig::builder()
             .jar(&self.jar)
             .set_main_class(self.main_class.clone())
@@ -326,7 +327,7 @@ impl EmrStep {
                 .and_then(|status| status.state())
                 .map(|state| state.as_str().to_owned())
                 .into(),
-            failure: (!words.is_empty()).then(|| words.join(" ")).into(),
+            failure: (!words.is_empty()).then(|| words.join("; ")).into(),
             ..self.clone()
         }
     }

@@ -2,14 +2,14 @@
 
 use aws_sdk_emr::operation::run_job_flow::builders::RunJobFlowFluentBuilder;
 use aws_sdk_emr::types::{
-    Application, AutoTerminationPolicy, BootstrapActionConfig, ComputeLimits, InstanceFleetConfig,
+    Application, AutoTerminationPolicy, BootstrapActionConfig, InstanceFleetConfig,
     InstanceFleetModifyConfig, InstanceFleetType, InstanceGroupConfig, InstanceGroupModifyConfig,
-    InstanceRoleType, JobFlowInstancesConfig, ManagedScalingPolicy, ScriptBootstrapActionConfig,
+    InstanceRoleType, JobFlowInstancesConfig, ScriptBootstrapActionConfig,
 };
 
+use super::EmrCluster;
 use super::machines::{Fleet, Group, word};
 use super::settings::Settings;
-use super::{EmrCluster, ManagedScaling};
 use crate::aws::{Error, emr};
 use crate::field::Differs;
 use crate::kind::Cx;
@@ -20,8 +20,7 @@ impl EmrCluster {
         let applications = self.applications.as_deref().into_iter().flatten();
         let applications = applications.map(|name| Application::builder().name(name).build());
         let idle = self.auto_termination_idle_seconds;
-        let idle =
-            (idle > 0).then(|| AutoTerminationPolicy::builder().idle_timeout(idle).build());
+        let idle = (idle > 0).then(|| AutoTerminationPolicy::builder().idle_timeout(idle).build());
         call.release_label(&*self.release_label)
             .set_os_release_label(self.os_release_label.as_deref().cloned())
             .set_applications(Some(applications.collect()))
@@ -118,7 +117,8 @@ impl EmrCluster {
     }
 
     fn group_configs(&self) -> Vec<InstanceGroupConfig> {
-        let primary = self.primary.iter().map(|one| one.config("primary", InstanceRoleType::Master));
+        let primary =
+            self.primary.iter().map(|one| one.config("primary", InstanceRoleType::Master));
         let core = self.core.iter().map(|one| one.config("core", InstanceRoleType::Core));
         let tasks = self.tasks.iter().map(|(name, one)| one.config(name, InstanceRoleType::Task));
         primary.chain(core).chain(tasks).collect()
@@ -236,9 +236,8 @@ impl EmrCluster {
             (&self.core_fleet, &live.core_fleet),
             (&self.task_fleet, &live.task_fleet),
         ];
-        let changed = all.into_iter().filter_map(|(want, have)| {
-            want.as_ref()?.change_from(have.as_ref()?)
-        });
+        let changed =
+            all.into_iter().filter_map(|(want, have)| want.as_ref()?.change_from(have.as_ref()?));
         for change in changed {
             let call = cx.emr.modify_instance_fleet().cluster_id(id);
             call.instance_fleet(change).send().await?;
@@ -291,19 +290,5 @@ impl Fleet {
                 .target_spot_capacity(self.spot)
                 .build(),
         )
-    }
-}
-
-impl ManagedScaling {
-    /// The policy, or none when there are no limits.
-    fn policy(&self) -> Option<ManagedScalingPolicy> {
-        let limits = ComputeLimits::builder()
-            .unit_type(self.unit.to_aws().into())
-            .minimum_capacity_units(self.minimum)
-            .maximum_capacity_units(self.maximum)
-            .set_maximum_on_demand_capacity_units(self.maximum_on_demand)
-            .set_maximum_core_capacity_units(self.maximum_core)
-            .build();
-        (self.maximum > 0).then(|| ManagedScalingPolicy::builder().compute_limits(limits).build())
     }
 }

@@ -247,7 +247,9 @@ impl Fleet {
         let types = self.instance_types.iter().map(|(name, one)| one.config(name)).collect();
         let spot = SpotProvisioningSpecification::builder()
             .set_timeout_duration_minutes(self.spot_timeout_minutes.as_deref().copied())
-            .set_timeout_action(self.spot_timeout_action.as_deref().map(|one| word(one).as_str().into()))
+            .set_timeout_action(
+                self.spot_timeout_action.as_deref().map(|one| word(one).as_str().into()),
+            )
             .set_allocation_strategy(
                 self.spot_allocation.as_deref().map(|one| word(one).as_str().into()),
             )
@@ -291,7 +293,9 @@ impl Fleet {
             spot_allocation: fixed_word(
                 spot.and_then(|one| one.allocation_strategy()).map(|one| one.as_str()),
             ),
-            spot_timeout_minutes: spot.and_then(|one| one.timeout_duration_minutes()).map(Immutable),
+            spot_timeout_minutes: spot
+                .and_then(|one| one.timeout_duration_minutes())
+                .map(Immutable),
             spot_timeout_action: fixed_word(
                 spot.and_then(|one| one.timeout_action()).map(|one| one.as_str()),
             ),

@@ -67,9 +67,7 @@ impl Settings {
 
     /// Whether Spark's or Hive's metastore is Glue's catalog.
     pub fn has_glue_catalog(&self) -> bool {
-        let glue = |site: &BTreeMap<String, Setting>| {
-            matches!(site.get(FACTORY), Some(Setting::Value(class)) if class == GLUE)
-        };
+        let glue = |site: &BTreeMap<String, Setting>| matches!(site.get(FACTORY), Some(Setting::Value(class)) if class == GLUE);
         ["spark-hive-site", "hive-site"].iter().any(|site| self.0.get(*site).is_some_and(glue))
     }
 
