@@ -35,6 +35,8 @@ kinds! {
     eks_pod_identity::EksPodIdentity,
     emr_cluster::EmrCluster,
     emr_security_configuration::EmrSecurityConfiguration,
+    emr_serverless_application::EmrServerlessApplication,
+    emr_step::EmrStep,
     iam_group::IamGroup,
     iam_oidc_provider::IamOidcProvider,
     iam_policy::IamPolicy,

@@ -237,6 +237,8 @@ laws! {
     eks_pod_identity,
     emr_cluster,
     emr_security_configuration,
+    emr_serverless_application,
+    emr_step,
     iam_group,
     iam_oidc_provider,
     iam_policy,

@@ -5,6 +5,7 @@ mod live;
 mod lookup;
 mod machines;
 mod rules;
+mod scaling;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ use crate::field::{
 };
 use crate::kind::{Cx, Farewell, Found, Kind, Neighbours, OnDestroy, Phase, Site, Takes, Wanted};
 pub use machines::{Fleet, Group};
+pub use scaling::ManagedScaling;
 pub use settings::Settings;
 
 /// A cluster of EMR on EC2: Spark, Hive and their like on machines of their own.
@@ -179,67 +181,6 @@ pub enum ScaleDownBehavior {
     TerminateAtInstanceHour,
     /// When their work is done.
     TerminateAtTaskCompletion,
-}
-
-/// The limits between which AWS sizes the core and task nodes by itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ManagedScaling {
-    /// What the limits count; `Instances` when left out.
-    #[serde(default)]
-    pub unit: ScalingUnit,
-    /// How many there are at least.
-    #[serde(default)]
-    #[schemars(range(min = 0))]
-    pub minimum: i32,
-    /// How many there are at most. 0 means no managed scaling.
-    #[serde(default)]
-    #[schemars(range(min = 0))]
-    pub maximum: i32,
-    /// How many of them may be on-demand machines.
-    pub maximum_on_demand: Option<i32>,
-    /// How many of them may be core nodes.
-    pub maximum_core: Option<i32>,
-}
-
-/// What limits of managed scaling count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum ScalingUnit {
-    /// Machines.
-    #[default]
-    Instances,
-    /// Units of capacity of fleets.
-    InstanceFleetUnits,
-    /// Virtual cores.
-    #[serde(rename = "VCPU")]
-    Vcpu,
-}
-
-impl ScalingUnit {
-    fn to_aws(self) -> &'static str {
-        match self {
-            Self::Instances => "Instances",
-            Self::InstanceFleetUnits => "InstanceFleetUnits",
-            Self::Vcpu => "VCPU",
-        }
-    }
-
-    fn from_aws(word: &str) -> Option<Self> {
-        [Self::Instances, Self::InstanceFleetUnits, Self::Vcpu]
-            .into_iter()
-            .find(|unit| unit.to_aws() == word)
-    }
-}
-
-impl ManagedScaling {
-    /// Whether `live` is what this asks for.
-    fn covers(&self, live: &Self) -> bool {
-        let same = |want: Option<i32>, have: Option<i32>| want.is_none() || want == have;
-        self.unit == live.unit
-            && (self.minimum, self.maximum) == (live.minimum, live.maximum)
-            && same(self.maximum_on_demand, live.maximum_on_demand)
-            && same(self.maximum_core, live.maximum_core)
-    }
 }
 
 /// The tag that `AmazonEMRServicePolicy_v2` asks for.
@@ -414,7 +355,7 @@ EMR_EC2_DefaultRole:
 
     async fn data(&self, _cx: &Cx<'_>) -> Result<Option<String>, Error> {
         let used = matches!(self.status.as_deref(), Some("RUNNING" | "WAITING"));
-        Ok(used.then(|| "whatever its HDFS and its nodes' disks have".to_owned()))
+        Ok(used.then(|| "files in its HDFS and on its nodes' disks".to_owned()))
     }
 }
 

@@ -48,6 +48,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "eks_things.py",
     "emr.py",
     "emr_clusters.py",
+    "emr_serverless.py",
     "enforcement.py",
     "fork.py",
     "iam.py",

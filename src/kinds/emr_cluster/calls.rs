@@ -2,14 +2,14 @@
 
 use aws_sdk_emr::operation::run_job_flow::builders::RunJobFlowFluentBuilder;
 use aws_sdk_emr::types::{
-    Application, AutoTerminationPolicy, BootstrapActionConfig, ComputeLimits, InstanceFleetConfig,
+    Application, AutoTerminationPolicy, BootstrapActionConfig, InstanceFleetConfig,
     InstanceFleetModifyConfig, InstanceFleetType, InstanceGroupConfig, InstanceGroupModifyConfig,
-    InstanceRoleType, JobFlowInstancesConfig, ManagedScalingPolicy, ScriptBootstrapActionConfig,
+    InstanceRoleType, JobFlowInstancesConfig, ScriptBootstrapActionConfig,
 };
 
+use super::EmrCluster;
 use super::machines::{Fleet, Group, word};
 use super::settings::Settings;
-use super::{EmrCluster, ManagedScaling};
 use crate::aws::{Error, emr};
 use crate::field::Differs;
 use crate::kind::Cx;
@@ -290,19 +290,5 @@ impl Fleet {
                 .target_spot_capacity(self.spot)
                 .build(),
         )
-    }
-}
-
-impl ManagedScaling {
-    /// The policy, or none when there are no limits.
-    fn policy(&self) -> Option<ManagedScalingPolicy> {
-        let limits = ComputeLimits::builder()
-            .unit_type(self.unit.to_aws().into())
-            .minimum_capacity_units(self.minimum)
-            .maximum_capacity_units(self.maximum)
-            .set_maximum_on_demand_capacity_units(self.maximum_on_demand)
-            .set_maximum_core_capacity_units(self.maximum_core)
-            .build();
-        (self.maximum > 0).then(|| ManagedScalingPolicy::builder().compute_limits(limits).build())
     }
 }

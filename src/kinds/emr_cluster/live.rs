@@ -1,15 +1,18 @@
 //! A cluster as EMR shows it.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_emr::types::{
-    Cluster, ClusterState, ComputeLimits, InstanceCollectionType, InstanceFleet, InstanceFleetType,
-    InstanceGroup, InstanceGroupState, InstanceGroupType,
+    Cluster, ClusterState, ClusterStatus, Ec2InstanceAttributes, InstanceCollectionType,
+    InstanceFleet, InstanceFleetType, InstanceGroup, InstanceGroupState, InstanceGroupType,
 };
 
 use super::machines::{Fleet, Group, fixed_word};
+use super::scaling::ManagedScaling;
 use super::settings::Settings;
-use super::{BootstrapAction, EmrCluster, ManagedScaling, ScalingUnit, lookup};
+use super::{BootstrapAction, EmrCluster, lookup};
 use crate::aws::{Aws, Error, emr};
-use crate::field::{Immutable, SecurityGroupId, SubnetId};
+use crate::field::Immutable;
 use crate::kind::{Found, Wanted};
 
 /// What the status of a cluster says that is being deleted.
@@ -88,7 +91,8 @@ async fn settled(
     };
     let ((groups, fleets), limits, idle, actions) =
         futures::try_join!(machines, scaling, idle, actions)?;
-    fields.managed_scaling = limits.map(|limits| scaling_of(&limits)).unwrap_or_default();
+    fields.managed_scaling =
+        limits.map(|limits| ManagedScaling::from_aws(&limits)).unwrap_or_default();
     fields.auto_termination_idle_seconds = idle.unwrap_or_default();
     fields.bootstrap_actions = actions.map(Immutable);
     fields.take_groups(&groups, desired);
@@ -129,71 +133,31 @@ async fn bootstrap_actions(aws: &Aws, id: &str) -> Result<Vec<BootstrapAction>, 
     Ok(actions)
 }
 
-fn scaling_of(limits: &ComputeLimits) -> ManagedScaling {
-    let unit = limits.unit_type().and_then(|unit| ScalingUnit::from_aws(unit.as_str()));
-    ManagedScaling {
-        unit: unit.unwrap_or_default(),
-        minimum: limits.minimum_capacity_units().unwrap_or_default(),
-        maximum: limits.maximum_capacity_units().unwrap_or_default(),
-        maximum_on_demand: limits.maximum_on_demand_capacity_units(),
-        maximum_core: limits.maximum_core_capacity_units(),
-    }
-}
-
 /// What DescribeCluster tells.
 fn of_cluster(cluster: &Cluster) -> EmrCluster {
-    let status = cluster.status();
-    let reason = status.and_then(|status| status.state_change_reason());
-    let code = reason.and_then(|reason| reason.code()).map(|code| code.as_str().to_owned());
-    let message = reason.and_then(|reason| reason.message()).filter(|text| !text.is_empty());
-    let reason: Vec<String> = code.into_iter().chain(message.map(str::to_owned)).collect();
-    let ec2 = cluster.ec2_instance_attributes();
-    let attribute = |value: Option<&str>| value.filter(|one| !one.is_empty()).map(str::to_owned);
-    let group = |value: Option<&str>| attribute(value).map(|id| Immutable(SecurityGroupId(id)));
-    let more = |ids: &[String]| {
-        let ids = ids.iter().cloned().map(SecurityGroupId);
-        Some(Immutable(ids.collect()))
-    };
-    let fixed = |value: Option<&str>| attribute(value).map(Immutable);
     let applications = cluster.applications().iter();
     let applications = applications.filter_map(|one| one.name().map(str::to_owned));
     let configurations = Settings::from_aws(cluster.configurations());
-    EmrCluster {
+    let status = cluster.status();
+    let mut fields = EmrCluster {
         release_label: cluster.release_label().unwrap_or_default().to_owned().into(),
         os_release_label: fixed(cluster.os_release_label()),
         applications: Some(Immutable(applications.collect())),
         glue_catalog: configurations.has_glue_catalog().into(),
         configurations: Some(configurations.into()),
         log_uri: fixed(cluster.log_uri()),
-        log_kms_key: attribute(cluster.log_encryption_kms_key_id())
-            .map(|key| Immutable(key.into())),
-        service_role: Immutable(cluster.service_role().unwrap_or_default().into()),
-        instance_profile: Immutable(
-            ec2.and_then(|ec2| ec2.iam_instance_profile()).unwrap_or_default().into(),
-        ),
-        auto_scaling_role: attribute(cluster.auto_scaling_role())
-            .map(|role| Immutable(role.into())),
-        key_pair: ec2
-            .and_then(|ec2| attribute(ec2.ec2_key_name()))
-            .map(|key| Immutable(key.into())),
-        subnets: ec2.map(|ec2| {
-            let asked = ec2.requested_ec2_subnet_ids().iter().cloned();
-            let stands_in = attribute(ec2.ec2_subnet_id());
-            let asked: Vec<String> = asked.collect();
-            let ids = if asked.is_empty() { stands_in.into_iter().collect() } else { asked };
-            Immutable(ids.into_iter().map(SubnetId).collect())
-        }),
-        primary_security_group: group(ec2.and_then(|ec2| ec2.emr_managed_master_security_group())),
-        core_security_group: group(ec2.and_then(|ec2| ec2.emr_managed_slave_security_group())),
-        service_access_security_group: group(
-            ec2.and_then(|ec2| ec2.service_access_security_group()),
-        ),
-        additional_primary_security_groups: ec2
-            .and_then(|ec2| more(ec2.additional_master_security_groups())),
-        additional_core_security_groups: ec2
-            .and_then(|ec2| more(ec2.additional_slave_security_groups())),
-        security_configuration: attribute(cluster.security_configuration())
-            .map(|name| Immutable(name.into())),
+        log_kms_key: fixed(cluster.log_encryption_kms_key_id()),
+        service_role: fixed(cluster.service_role()).unwrap_or_default(),
+        instance_profile: Immutable::default(),
+        auto_scaling_role: fixed(cluster.auto_scaling_role()),
+        key_pair: None,
+        subnets: None,
+        primary_security_group: None,
+        core_security_group: None,
+        service_access_security_group: None,
+        additional_primary_security_groups: None,
+        additional_core_security_groups: None,
+        security_configuration: fixed(cluster.security_configuration()),
         custom_ami: fixed(cluster.custom_ami_id()),
         root_volume_gib: cluster.ebs_root_volume_size().map(Immutable),
         root_volume_iops: cluster.ebs_root_volume_iops().map(Immutable),
@@ -216,13 +180,52 @@ fn of_cluster(cluster: &Cluster) -> EmrCluster {
         tags: emr::from_aws(cluster.tags()),
         id: cluster.id().map(str::to_owned).into(),
         arn: cluster.cluster_arn().map(str::to_owned).into(),
-        primary_dns: attribute(cluster.master_public_dns_name()).into(),
+        primary_dns: given(cluster.master_public_dns_name()).into(),
         status: status.and_then(|one| one.state()).map(|one| one.as_str().to_owned()).into(),
-        status_reason: (!reason.is_empty()).then(|| reason.join(": ")).into(),
+        status_reason: status.and_then(reason).into(),
+    };
+    if let Some(ec2) = cluster.ec2_instance_attributes() {
+        fields.take_network(ec2);
     }
+    fields
+}
+
+/// Why the cluster is in its state: EMR's code and words.
+fn reason(status: &ClusterStatus) -> Option<String> {
+    let reason = status.state_change_reason()?;
+    let code = reason.code().map(|code| code.as_str().to_owned());
+    let words: Vec<String> = code.into_iter().chain(given(reason.message())).collect();
+    (!words.is_empty()).then(|| words.join(": "))
+}
+
+/// A text that is there and not empty.
+fn given(text: Option<&str>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn fixed<T: From<String>>(text: Option<&str>) -> Option<Immutable<T>> {
+    given(text).map(|text| Immutable(T::from(text)))
+}
+
+fn all<T: From<String> + Ord>(ids: &[String]) -> Immutable<BTreeSet<T>> {
+    Immutable(ids.iter().cloned().map(T::from).collect())
 }
 
 impl EmrCluster {
+    fn take_network(&mut self, ec2: &Ec2InstanceAttributes) {
+        self.instance_profile = fixed(ec2.iam_instance_profile()).unwrap_or_default();
+        self.key_pair = fixed(ec2.ec2_key_name());
+        let stands_in: Vec<String> = given(ec2.ec2_subnet_id()).into_iter().collect();
+        let asked = ec2.requested_ec2_subnet_ids();
+        self.subnets = Some(all(if asked.is_empty() { &stands_in } else { asked }));
+        self.primary_security_group = fixed(ec2.emr_managed_master_security_group());
+        self.core_security_group = fixed(ec2.emr_managed_slave_security_group());
+        self.service_access_security_group = fixed(ec2.service_access_security_group());
+        self.additional_primary_security_groups =
+            Some(all(ec2.additional_master_security_groups()));
+        self.additional_core_security_groups = Some(all(ec2.additional_slave_security_groups()));
+    }
+
     /// Sorts the groups by their job. A task group that was given up has no machines: EMR never
     /// forgets one.
     fn take_groups(&mut self, groups: &[InstanceGroup], desired: Option<&EmrCluster>) {

@@ -1,7 +1,10 @@
 //! What a stack can't say of a cluster, what it had better not, and what means the same.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
+use super::machines::Market;
 use super::{EmrCluster, V2_TAG};
 use crate::aws::retired;
 use crate::field::{Immutable, RoleName};
@@ -16,8 +19,20 @@ const V2_PROFILE: &str = "EMR_EC2_DefaultRole";
 
 impl EmrCluster {
     pub(super) fn wrong(&self) -> Vec<(String, String)> {
+        let wrong = [self.wrong_machines(), self.wrong_fleets(), self.wrong_settings()];
+        let wrong = wrong.into_iter().flatten();
+        wrong.map(|(path, message)| (path, message.to_owned())).chain(self.retired()).collect()
+    }
+
+    fn retired(&self) -> Option<(String, String)> {
+        let why = retired::retired("emr_cluster.release_label", &self.release_label)?;
+        Some(("release_label".to_owned(), why))
+    }
+
+    /// Groups, and which of them and of fleets stand together.
+    fn wrong_machines(&self) -> Vec<(String, &'static str)> {
         let mut wrong = Vec::new();
-        let mut say = |path: &str, message: &str| wrong.push((path.to_owned(), message.to_owned()));
+        let mut say = |path: &str, message| wrong.push((path.to_owned(), message));
         let fleets = self.primary_fleet.is_some();
         match (&self.primary, &self.primary_fleet) {
             (None, None) => say("", "a cluster needs `primary` or `primary_fleet`"),
@@ -37,49 +52,34 @@ impl EmrCluster {
             let path = if self.core.is_some() { "core" } else { "tasks" };
             say(path, "a cluster with fleets has no groups: use `core_fleet` and `task_fleet`");
         }
-        if !fleets && (self.core_fleet.is_some() || self.task_fleet.is_some()) {
-            let path = if self.core_fleet.is_some() { "core_fleet" } else { "task_fleet" };
-            say(path, "a fleet needs `primary_fleet` beside it: a cluster has groups or fleets");
-        }
         if self.core.is_none() && !self.tasks.is_empty() && !fleets {
             say("tasks", "task nodes need `core` nodes beside them");
         }
         if self.core.as_ref().is_some_and(|core| core.count == 0) {
             say("core.count", "a group of core nodes has at least one; leave `core` out for none");
         }
-        if let Some(why) = retired::retired("emr_cluster.release_label", &self.release_label) {
-            say("release_label", &why);
-        }
         let subnets = self.subnets.as_deref().map_or(0, |subnets| subnets.len());
         if subnets > 1 && !fleets {
             say("subnets", "groups stand in one subnet: AWS chooses among several only for fleets");
         }
-        let idle = self.auto_termination_idle_seconds;
-        if idle != 0 && idle < 60 {
-            say(
-                "auto_termination_idle_seconds",
-                "at least 60 seconds; 0, or nothing, turns it off",
-            );
+        let groups = [("primary", &self.primary), ("core", &self.core)].into_iter();
+        let groups = groups.filter_map(|(name, one)| Some((name.to_owned(), one.as_ref()?)));
+        let tasks = self.tasks.iter().map(|(name, one)| (format!("tasks.{name}"), one));
+        for (path, group) in groups.chain(tasks) {
+            if group.bid_price.is_some() && *group.market == Market::OnDemand {
+                say(&format!("{path}.bid_price"), "a bid is for `market: SPOT`");
+            }
         }
-        let scaling = &self.managed_scaling;
-        if scaling.maximum > 0 && scaling.minimum > scaling.maximum {
-            say("managed_scaling.minimum", "the minimum is more than the maximum");
-        }
-        if scaling.maximum > 0 && scaling.minimum == 0 {
-            say("managed_scaling.minimum", "managed scaling needs a minimum of at least 1");
-        }
-        if scaling.maximum == 0 && scaling.minimum > 0 {
-            say("managed_scaling.maximum", "`maximum` is missing: managed scaling needs both");
-        }
-        let s3 = |uri: &str| uri.starts_with("s3://") || uri.starts_with("s3n://");
-        if self.log_uri.as_ref().is_some_and(|uri| !is_marked(uri) && !s3(uri)) {
-            say("log_uri", "write `s3://bucket/folder/`");
-        }
-        let groups = (&self.primary_security_group, &self.core_security_group);
-        if groups.0.is_some() != groups.1.is_some() {
-            let path =
-                if groups.0.is_some() { "primary_security_group" } else { "core_security_group" };
-            say(path, "AWS wants both `primary_security_group` and `core_security_group`, or none");
+        wrong
+    }
+
+    fn wrong_fleets(&self) -> Vec<(String, &'static str)> {
+        let mut wrong = Vec::new();
+        let mut say = |path: &str, message| wrong.push((path.to_owned(), message));
+        let others = self.core_fleet.is_some() || self.task_fleet.is_some();
+        if self.primary_fleet.is_none() && others {
+            let path = if self.core_fleet.is_some() { "core_fleet" } else { "task_fleet" };
+            say(path, "a fleet needs `primary_fleet` beside it: a cluster has groups or fleets");
         }
         for (path, fleet) in [
             ("primary_fleet", &self.primary_fleet),
@@ -97,14 +97,36 @@ impl EmrCluster {
                 say(path, "a primary fleet has one node: `on_demand: 1`, or `spot: 1`");
             }
         }
-        let bid = |group: &super::Group| {
-            group.bid_price.is_some() && *group.market == super::machines::Market::OnDemand
-        };
-        let groups = [("primary", &self.primary), ("core", &self.core)].into_iter();
-        let groups = groups.filter_map(|(name, one)| Some((name.to_owned(), one.as_ref()?)));
-        let tasks = self.tasks.iter().map(|(name, one)| (format!("tasks.{name}"), one));
-        for (path, _) in groups.chain(tasks).filter(|(_, group)| bid(group)) {
-            say(&format!("{path}.bid_price"), "a bid is for `market: SPOT`");
+        wrong
+    }
+
+    fn wrong_settings(&self) -> Vec<(String, &'static str)> {
+        let mut wrong = Vec::new();
+        let mut say = |path: &str, message| wrong.push((path.to_owned(), message));
+        let idle = self.auto_termination_idle_seconds;
+        if idle != 0 && idle < 60 {
+            let message = "at least 60 seconds; 0, or nothing, turns it off";
+            say("auto_termination_idle_seconds", message);
+        }
+        let scaling = &self.managed_scaling;
+        if scaling.maximum > 0 && scaling.minimum > scaling.maximum {
+            say("managed_scaling.minimum", "the minimum is more than the maximum");
+        }
+        if scaling.maximum > 0 && scaling.minimum == 0 {
+            say("managed_scaling.minimum", "managed scaling needs a minimum of at least 1");
+        }
+        if scaling.maximum == 0 && scaling.minimum > 0 {
+            say("managed_scaling.maximum", "`maximum` is missing: managed scaling needs both");
+        }
+        let s3 = |uri: &str| uri.starts_with("s3://") || uri.starts_with("s3n://");
+        if self.log_uri.as_ref().is_some_and(|uri| !is_marked(uri) && !s3(uri)) {
+            say("log_uri", "write `s3://bucket/folder/`");
+        }
+        let message = "AWS wants both `primary_security_group` and `core_security_group`, or none";
+        match (&self.primary_security_group, &self.core_security_group) {
+            (Some(_), None) => say("primary_security_group", message),
+            (None, Some(_)) => say("core_security_group", message),
+            _ => {}
         }
         wrong
     }
@@ -127,39 +149,15 @@ impl EmrCluster {
 
     /// What the second version of AWS's service policy won't work with.
     fn untagged(&self, among: &Neighbours<'_>) -> Vec<(String, String)> {
-        let role = Value::String(self.service_role.0.0.clone());
-        let role_fields = among.referred(&role).into_iter().next().map(|(_, fields)| fields);
-        let policies = role_fields.map(|fields| fields["managed_policies"].to_string());
-        let in_stack = policies.as_ref().is_some_and(|policies| policies.contains(V2_POLICY));
-        if !in_stack && last_part(&self.service_role) != V2_ROLE {
+        let value = Value::String(self.service_role.0.0.clone());
+        let fields = among.referred(&value).into_iter().next().map(|(_, fields)| fields);
+        let policies = fields.map(|fields| fields["managed_policies"].to_string());
+        let in_stack = policies.is_some_and(|policies| policies.contains(V2_POLICY));
+        let role = named(&value);
+        if !in_stack && role != V2_ROLE {
             return Vec::new();
         }
-        let mut doubts = Vec::new();
-        let role = match keys(&role).first() {
-            Some(key) => key.clone(),
-            None => last_part(&self.service_role).to_owned(),
-        };
-        let tag = format!("{V2_TAG}: \"true\"");
-        let needs = |key: &str| {
-            format!("{role} may use only what is tagged: write `{tag}` below the tags of {key}")
-        };
-        let subnets = self.subnets.as_deref().into_iter().flatten().map(|one| one.0.as_str());
-        let groups = [
-            ("primary_security_group", &self.primary_security_group),
-            ("core_security_group", &self.core_security_group),
-            ("service_access_security_group", &self.service_access_security_group),
-        ];
-        let groups =
-            groups.iter().filter_map(|(path, group)| Some((*path, group.as_deref()?.0.as_str())));
-        for (path, value) in subnets.map(|one| ("subnets", one)).chain(groups) {
-            let value = Value::String(value.to_owned());
-            for key in keys(&value) {
-                let tags = among.get(&key).map(|(_, fields)| &fields["tags"][V2_TAG]);
-                if tags.is_some_and(|tag| tag != "true") {
-                    doubts.push((path.to_owned(), needs(&key)));
-                }
-            }
-        }
+        let mut doubts = self.untagged_network(&role, among);
         if self.subnets.is_none() {
             let message = format!(
                 "{role} may use only what is tagged: the default VPC and its subnets need the tag \
@@ -168,21 +166,13 @@ impl EmrCluster {
             );
             doubts.push(("service_role".to_owned(), message));
         }
-        let profile = Value::String(self.instance_profile.0.0.clone());
-        let profile = match keys(&profile).first() {
-            Some(key) => among
-                .get(key)
-                .and_then(|(_, fields)| fields["name"].as_str())
-                .unwrap_or(key)
-                .to_owned(),
-            None => last_part(&self.instance_profile.0.0).to_owned(),
-        };
-        let grants = role_fields.is_some_and(|fields| {
+        let profile = named(&Value::String(self.instance_profile.0.0.clone()));
+        let grants = |fields: &Value| {
             let inline = fields["inline_policies"].as_object().is_some_and(|all| !all.is_empty());
             let managed = fields["managed_policies"].as_array().is_some_and(|all| all.len() > 1);
             inline || managed
-        });
-        if role_fields.is_some() && profile != V2_PROFILE && !grants {
+        };
+        if profile != V2_PROFILE && fields.is_some_and(|fields| !grants(fields)) {
             let message = format!(
                 "{V2_POLICY} lets EMR pass on the role {V2_PROFILE} only: give {role} a policy that \
                  allows iam:PassRole for {profile}"
@@ -192,10 +182,37 @@ impl EmrCluster {
         doubts
     }
 
+    /// Subnets and security groups of the stack without the tag.
+    fn untagged_network(&self, role: &str, among: &Neighbours<'_>) -> Vec<(String, String)> {
+        let subnets = self.subnets.as_deref().into_iter().flatten().map(|one| one.0.as_str());
+        let groups = [
+            ("primary_security_group", &self.primary_security_group),
+            ("core_security_group", &self.core_security_group),
+            ("service_access_security_group", &self.service_access_security_group),
+        ];
+        let groups =
+            groups.iter().filter_map(|(path, group)| Some((*path, group.as_deref()?.0.as_str())));
+        let mut told = BTreeSet::new();
+        let mut doubts = Vec::new();
+        for (path, value) in subnets.map(|one| ("subnets", one)).chain(groups) {
+            for key in keys(&Value::String(value.to_owned())) {
+                let tags = among.get(&key).map(|(_, fields)| &fields["tags"][V2_TAG]);
+                if tags.is_some_and(|tag| tag != "true") && told.insert(key.clone()) {
+                    let message = format!(
+                        "{role} may use only what is tagged: write `{V2_TAG}: \"true\"` below the \
+                         tags of {key}"
+                    );
+                    doubts.push((path.to_owned(), message));
+                }
+            }
+        }
+        doubts
+    }
+
     /// Takes over from live what means the same.
     pub(super) fn take_over(&mut self, live: &Self) {
-        let folded = |names: &std::collections::BTreeSet<String>| {
-            names.iter().map(|name| name.to_lowercase()).collect::<std::collections::BTreeSet<_>>()
+        let folded = |names: &BTreeSet<String>| {
+            names.iter().map(|name| name.to_lowercase()).collect::<BTreeSet<_>>()
         };
         if let (Some(want), Some(have)) = (&mut self.applications, &live.applications)
             && folded(want) == folded(have)
@@ -271,6 +288,12 @@ impl EmrCluster {
 /// Keys of the resources that a value refers to.
 fn keys(value: &Value) -> Vec<String> {
     references(value).into_iter().map(|reference| reference.key).collect()
+}
+
+/// The key of the resource that a value refers to, or the name in it.
+fn named(value: &Value) -> String {
+    let text = value.as_str().unwrap_or_default();
+    keys(value).into_iter().next().unwrap_or_else(|| last_part(text).to_owned())
 }
 
 /// EMR writes `s3n://` for `s3://`, and a slash at the end.

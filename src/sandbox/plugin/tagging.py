@@ -13,7 +13,7 @@ from moto.redshift.models import redshift_backends
 from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
 from moto.s3.models import s3_backends
 
-from . import eks, emr, redshift_serverless
+from . import eks, emr, emr_serverless, redshift_serverless
 from .patching import replaces
 
 # Global services answer through this region alone.
@@ -109,6 +109,7 @@ def _all_resources(self):
     yield from emr.tagged_resources(self.account_id, self.region_name)
     for arn, kind, fields in eks.things(self.account_id, self.region_name):
         yield TaggedResource(arn, dict(fields["tags"]), kind)
+    yield from emr_serverless.tagged_resources(self.account_id, self.region_name)
     if self.region_name == GLOBAL_REGION:
         yield from _iam_policies(self.account_id)
 
