@@ -46,7 +46,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-
 pub use error::{Holder, Place, SeedError, SeedProblem, Undecided, Why};
 pub use redshift::{Channel, Reply, Trouble, WarehouseSeeding};
 #[cfg(test)]

@@ -168,9 +168,7 @@ async fn read_one(
         description: group.description().map(|text| text.to_owned().into()),
         parameters,
         tags: redshift_tags::from_aws(group.tags()),
-        arn: site
-            .arn("redshift", &site.region, &format!("parametergroup:{}", wanted.name))
-            .into(),
+        arn: site.arn("redshift", &site.region, &format!("parametergroup:{}", wanted.name)).into(),
     };
     Ok(Some(Found { name: wanted.name.clone(), fields }))
 }
@@ -196,9 +194,8 @@ async fn values(aws: &Aws, group: &str, source: &str) -> Result<BTreeMap<String,
     let mut values = BTreeMap::new();
     while let Some(page) = pages.next().await {
         let parameters = page?.parameters.unwrap_or_default().into_iter();
-        values.extend(
-            parameters.filter_map(|one| Some((one.parameter_name?, one.parameter_value?))),
-        );
+        values
+            .extend(parameters.filter_map(|one| Some((one.parameter_name?, one.parameter_value?))));
     }
     Ok(values)
 }

@@ -83,10 +83,10 @@ impl RedshiftSeed {
     }
 
     async fn carry_out(&self, cx: &Cx<'_>) -> Result<(), Error> {
-        let place = self.place().ok_or_else(|| Error::internal("the warehouse is still unknown"))?;
+        let place =
+            self.place().ok_or_else(|| Error::internal("the warehouse is still unknown"))?;
         let units = self.units(&cx.root);
-        let units =
-            units.map_err(|problems| Error::new(Class::Terminal, problems.join("\n")))?;
+        let units = units.map_err(|problems| Error::new(Class::Terminal, problems.join("\n")))?;
         run(place, &units, self.run, cx).await
     }
 }

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::kms::same_key;
 use crate::aws::{Aws, Error, absent, gone_is_fine, redshift_serverless_tags as tags};
-use crate::field::{Computed, Differs, Immutable, KmsKeyArn, RoleArn, SecretSource, Tags, WriteOnly};
+use crate::field::{
+    Computed, Differs, Immutable, KmsKeyArn, RoleArn, SecretSource, Tags, WriteOnly,
+};
 use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Phase, Takes, Wanted};
 
 /// A namespace of Redshift Serverless: databases, users and their data. A workgroup works on it.
@@ -128,7 +130,8 @@ sales-copy:
                 namespaces.extend(page?.namespaces);
             }
         }
-        namespaces.retain(|one| wanted.iter().any(|w| Some(w.name.as_str()) == one.namespace_name()));
+        namespaces
+            .retain(|one| wanted.iter().any(|w| Some(w.name.as_str()) == one.namespace_name()));
         let found = try_join_all(namespaces.iter().map(|one| live(aws, one))).await?;
         Ok(found.into_iter().flatten().collect())
     }

@@ -100,7 +100,8 @@ sales-data:
                 workgroups.extend(page?.workgroups);
             }
         }
-        workgroups.retain(|one| wanted.iter().any(|w| Some(w.name.as_str()) == one.workgroup_name()));
+        workgroups
+            .retain(|one| wanted.iter().any(|w| Some(w.name.as_str()) == one.workgroup_name()));
         let found = try_join_all(workgroups.iter().map(|one| live(aws, one))).await?;
         Ok(found.into_iter().flatten().collect())
     }
@@ -187,7 +188,8 @@ sales-data:
             wrong.push(("port", "AWS takes ports 5431 to 5455 and 8191 to 8215"));
         }
         if self.subnets.as_ref().is_some_and(|subnets| subnets.len() < 3) {
-            wrong.push(("subnets", "AWS wants at least three subnets, in three availability zones"));
+            wrong
+                .push(("subnets", "AWS wants at least three subnets, in three availability zones"));
         }
         wrong.into_iter().map(|(path, words)| (path.to_owned(), words.to_owned())).collect()
     }
@@ -280,8 +282,10 @@ async fn live(
     let text = |value: Option<&str>| value.map(str::to_owned);
     let arn = workgroup.workgroup_arn().unwrap_or_default();
     let namespace = workgroup.namespace_name().unwrap_or_default();
-    let (tags, connection) =
-        futures::try_join!(async { absent(tags::read(aws, arn).await) }, connection(aws, workgroup))?;
+    let (tags, connection) = futures::try_join!(
+        async { absent(tags::read(aws, arn).await) },
+        connection(aws, workgroup)
+    )?;
     let Some(tags) = tags else { return Ok(None) };
     let endpoint = workgroup.endpoint();
     let port = workgroup.port().or(endpoint.and_then(|endpoint| endpoint.port()));
@@ -293,7 +297,9 @@ async fn live(
         parameters: parameters
             .filter_map(|one| Some((one.parameter_key()?.into(), one.parameter_value()?.into())))
             .collect(),
-        subnets: Some(workgroup.subnet_ids().iter().map(|id| SubnetId::from(id.as_str())).collect()),
+        subnets: Some(
+            workgroup.subnet_ids().iter().map(|id| SubnetId::from(id.as_str())).collect(),
+        ),
         security_groups: Some(
             workgroup
                 .security_group_ids()

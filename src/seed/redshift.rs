@@ -149,7 +149,9 @@ struct File<'a, C> {
 fn left_behind(done: usize) -> String {
     match done {
         0 => "nothing of this file was applied".to_owned(),
-        1 => "the first statement of this file is applied; the next run goes on after it".to_owned(),
+        1 => {
+            "the first statement of this file is applied; the next run goes on after it".to_owned()
+        }
         done => format!(
             "the first {done} statements of this file are applied; the next run goes on after them"
         ),
@@ -192,8 +194,7 @@ impl<C: Channel> File<'_, C> {
         };
         let text = source::read(self.job.root, &self.unit.path);
         let text = text.map_err(|problem| SeedError::Files(vec![problem]))?;
-        let (requests, problems) =
-            redshift_script::parse(&self.unit.path, text, &self.unit.with);
+        let (requests, problems) = redshift_script::parse(&self.unit.path, text, &self.unit.with);
         if problems.is_empty() { Ok(requests) } else { Err(SeedError::Files(problems)) }
     }
 

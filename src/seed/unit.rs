@@ -120,7 +120,8 @@ fn examine_script(root: &Path, mut unit: Unit) -> Result<Unit, Vec<SeedProblem>>
     unit.bytes = text.len() as u64;
     match unit.engine {
         Engine::Postgres => {
-            let (script, problems) = postgres_script::parse(&unit.path, text, &unit.with, unit.engine);
+            let (script, problems) =
+                postgres_script::parse(&unit.path, text, &unit.with, unit.engine);
             unit.transactional = script.transactional;
             describe(&mut unit, &script.source, &script.statements);
             if problems.is_empty() { Ok(unit) } else { Err(problems) }

@@ -25,7 +25,9 @@ impl RedshiftCluster {
             .set_db_name(self.database.as_ref().map(|name| name.0.clone()))
             .master_username(self.username.as_str())
             .set_port(self.port.map(i32::from))
-            .set_cluster_subnet_group_name(self.subnet_group.as_ref().map(|group| group.0.0.clone()))
+            .set_cluster_subnet_group_name(
+                self.subnet_group.as_ref().map(|group| group.0.0.clone()),
+            )
             .set_vpc_security_group_ids(self.security_groups.as_ref().map(ids))
             .set_cluster_parameter_group_name(self.parameter_group.as_deref().map(str::to_owned))
             .set_iam_roles(roles.map(|roles| roles.iter().map(|role| role.0.clone()).collect()))

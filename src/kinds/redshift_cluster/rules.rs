@@ -56,8 +56,7 @@ impl RedshiftCluster {
         if encryption || self.kms_key.differs(&live.kms_key) {
             lines.push("the change of encryption copies all data in the background".to_owned());
         }
-        if self.parameter_group.differs(&live.parameter_group)
-            || *live.reboot_pending == Some(true)
+        if self.parameter_group.differs(&live.parameter_group) || *live.reboot_pending == Some(true)
         {
             lines.push("the cluster restarts for its parameter group; connections end".to_owned());
         }

@@ -27,7 +27,7 @@ def weakness(password):
     if not re.search("[0-9]", password):
         return "must contain at least one number"
     if re.search(r"[^!-~]|['\"\\/@]", password):
-        return "can be any printable ASCII character except ' (single quote), \", \\, /, @, or space"
+        return "can be any printable ASCII character except ', \", \\, /, @, or space"
     return None
 
 
