@@ -111,7 +111,6 @@ const BY_MESSAGE: &[(&str, &str, Class)] = &[
     ("InvalidRequestException", "was deleted", Class::Busy),
     ("InvalidParameterValue", "service linked role", Class::Propagating),
     ("ConflictException", "already exists", Class::Already),
-    ("InvalidParameterValue", "role is not authorized to be assumed", Class::Propagating),
     ("AccessDeniedFault", "", Class::Propagating),
     ("ValidationException", "Invalid InstanceProfile", Class::Propagating),
     ("AccessDeniedException", "Failed to authorize instance profile", Class::Propagating),

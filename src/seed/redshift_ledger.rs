@@ -24,7 +24,7 @@ pub(super) fn lock() -> String {
 /// The rows of a seed, the last of each file at the end.
 pub(super) fn query(stack: &str, seed: &str) -> String {
     format!(
-        "SELECT {}, TO_CHAR(run_at, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), generation \
+        "SELECT {}, REPLACE(TO_CHAR(run_at, 'YYYY-MM-DD HH24:MI:SS'), ' ', 'T') || 'Z', generation \
          FROM public.{TABLE} WHERE stack = {} AND seed = {} ORDER BY generation",
         ledger::COLUMNS,
         literal(stack),
