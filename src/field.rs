@@ -19,6 +19,8 @@
 //!
 //! Each puts its mark into the JSON Schema by itself, and the generic diff reads the schema.
 
+mod database;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 
@@ -27,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::policy;
+pub use database::{Connection, Database, Tls, Warehouse, WarehouseOf};
 
 mod database;
 

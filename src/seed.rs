@@ -29,6 +29,9 @@ mod postgres_lexer;
 mod postgres_scan;
 mod postgres_script;
 mod postgres_session;
+mod redshift;
+mod redshift_ledger;
+mod redshift_script;
 mod script;
 mod source;
 mod table;
@@ -44,6 +47,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 pub use error::{Holder, Place, SeedError, SeedProblem, Undecided, Why};
+pub use redshift::{Channel, Reply, Trouble, WarehouseSeeding};
 #[cfg(test)]
 use unit::Step;
 pub use unit::{Unit, examine};
@@ -55,6 +59,8 @@ pub enum Engine {
     Postgres,
     /// MySQL, MariaDB and Aurora MySQL.
     Mysql,
+    /// Redshift, by way of its Data API: see [`WarehouseSeeding`].
+    Redshift,
 }
 
 /// Whether the way to the server is encrypted.
@@ -314,6 +320,7 @@ impl<'a> Seeding<'a> {
         let rows = match self.engine {
             Engine::Postgres => postgres::read_ledger(self).await?,
             Engine::Mysql => mysql::read_ledger(self).await?,
+            Engine::Redshift => return Err(no_connection()),
         };
         let row = |unit: &Unit| rows.iter().find(|row| row.file == unit.path);
         Ok(units.iter().map(|unit| ledger::standing(row(unit), unit)).collect())
@@ -332,10 +339,11 @@ impl<'a> Seeding<'a> {
         unit::check_unchanged(root, units)?;
         unit::check_append(units, rule)?;
         ledger::check_names(self.stack, self.seed, units)?;
-        let job = Job { seeding: self, root, units, rule, decision };
+        let job = Job { seeding: self, seed: self.seed, root, units, rule, decision };
         match self.engine {
             Engine::Postgres => postgres::run(&job, watch).await,
             Engine::Mysql => mysql::run(&job, watch).await,
+            Engine::Redshift => Err(no_connection()),
         }
     }
 
@@ -349,22 +357,28 @@ impl<'a> Seeding<'a> {
     }
 }
 
-/// What [`Seeding::run`] was asked.
-struct Job<'a> {
-    seeding: &'a Seeding<'a>,
+/// Redshift is reached over HTTP.
+fn no_connection() -> SeedError {
+    SeedError::Ledger { reason: "Redshift is seeded through its Data API".to_owned() }
+}
+
+/// What [`Seeding::run`] was asked, and by whom.
+struct Job<'a, S = Seeding<'a>> {
+    seeding: &'a S,
+    seed: &'a str,
     root: &'a Path,
     units: &'a [Unit],
     rule: Rule,
     decision: Option<Decision>,
 }
 
-impl Job<'_> {
+impl<S> Job<'_, S> {
     /// What to do about a file, as the ledger is now.
     fn verdict(&self, rows: &[ledger::Row], unit: &Unit) -> Result<ledger::Verdict, SeedError> {
         let row = rows.iter().find(|row| row.file == unit.path);
         match ledger::decide(row, unit, self.rule, self.decision) {
             ledger::Verdict::Ask(why) => {
-                let seed = self.seeding.seed.to_owned();
+                let seed = self.seed.to_owned();
                 Err(SeedError::NeedsDecision(vec![Undecided {
                     seed,
                     path: unit.path.clone(),

@@ -1,15 +1,17 @@
-//! What `postgres_seed` and `mysql_seed` share: files of SQL or CSV, run in a database and
-//! recorded there, with a mark on the server in AWS so that a plan needs no database.
+//! What seeds of SQL share: files of SQL or CSV, run in a database and recorded there, with a mark
+//! on the server in AWS so that a plan needs no database. `postgres_seed` and `mysql_seed` are this
+//! kind; `redshift_seed` has a way of its own to the database, and shares the rest.
 
-mod mark;
+pub mod data_api;
+pub mod files;
+pub mod mark;
 mod run;
+pub mod warehouse;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::SystemTime;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,7 +20,7 @@ use crate::aws::{Aws, Error};
 use crate::field::{Database, Derived, Files};
 use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Owner, Site, Wanted};
 use crate::reference::is_marked;
-use crate::seed::{self, Engine, Load, Mode, Rule, Unit, Work};
+use crate::seed::{Engine, Load, Mode, Rule, Unit, Work};
 
 /// Which server a kind of seed is for.
 pub trait Server: Clone + std::fmt::Debug + 'static {
@@ -105,22 +107,9 @@ pub enum LoadMode {
 #[serde(transparent)]
 pub struct Delimiter(#[schemars(length(min = 1, max = 1))] pub String);
 
-/// The rows of a CSV in words: `1,204 rows × 8 columns`.
-fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let groups = digits.as_bytes().rchunks(3).rev();
-    let groups: Vec<&str> = groups.filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    groups.join(",")
-}
-
 impl<S: Server> SqlSeed<S> {
     fn rule(&self, unit: &Unit) -> Rule {
-        match self.run {
-            Some(Run::Once) => Rule::Once,
-            Some(Run::Changed) => Rule::Changed,
-            Some(Run::Always) => Rule::Always,
-            None => unit.default_rule(),
-        }
+        files::rule(self.run, unit)
     }
 
     fn mode(&self) -> Mode {
@@ -159,7 +148,7 @@ impl<S: Server> SqlSeed<S> {
         let mut units = Vec::new();
         let mut problems = Vec::new();
         for (path, work) in self.work() {
-            match examined(root, &path, S::ENGINE, &work, &self.with) {
+            match files::examined(root, &path, S::ENGINE, &work, &self.with) {
                 Ok(unit) => units.push(unit),
                 Err(found) => problems.extend(found),
             }
@@ -180,22 +169,6 @@ impl<S: Server> SqlSeed<S> {
         self.with.values().any(|value| is_marked(value))
     }
 
-    /// The files that will run, and the number of those that have. When all have, a person wants
-    /// all of them again; when they are known by one digest only, nobody can tell.
-    fn due<'a>(&self, units: &'a [Rc<Unit>], live: Option<&Self>) -> (Vec<&'a Unit>, usize) {
-        let digests = |seed: &Self| seed.digests.0.clone().unwrap_or_default();
-        let (now, ran) = (digests(self), live.map(digests).unwrap_or_default());
-        let is_done =
-            |path: &str| now.get(path).is_some_and(|digest| ran.get(path) == Some(digest));
-        let due: Vec<&Unit> =
-            units.iter().map(|unit| &**unit).filter(|unit| !is_done(&unit.path)).collect();
-        if due.is_empty() {
-            return (units.iter().map(|unit| &**unit).collect(), 0);
-        }
-        let done = units.len() - due.len();
-        (due, done)
-    }
-
     fn describe(&self, unit: &Unit) -> String {
         if let Some(rows) = unit.rows {
             let mode = match self.mode() {
@@ -209,43 +182,11 @@ impl<S: Server> SqlSeed<S> {
             return format!(
                 "{}: {} rows × {columns} columns, {size} KB, {mode}",
                 unit.path,
-                count(rows)
+                files::count(rows)
             );
         }
-        let total: usize = unit.statements.iter().map(|(_, number)| number).sum();
-        let classes = unit.statements.iter().map(|(class, number)| format!("{number} {class}"));
-        let classes: Vec<String> = classes.collect();
-        let how = if unit.transactional { "one transaction" } else { "statement by statement" };
-        let plural = if total == 1 { "" } else { "s" };
-        format!("{}: {total} statement{plural} ({}), {how}", unit.path, classes.join(", "))
+        files::script_words(unit)
     }
-}
-
-/// A file as it was when it was examined: a large CSV isn't parsed again for every question.
-type Memory = BTreeMap<String, Result<Rc<Unit>, Vec<String>>>;
-
-fn examined(
-    root: &Path,
-    path: &str,
-    engine: Engine,
-    work: &Work,
-    with: &BTreeMap<String, String>,
-) -> Result<Rc<Unit>, Vec<String>> {
-    thread_local! {
-        static MEMORY: RefCell<Memory> = RefCell::default();
-    }
-    let file = root.join(path);
-    let state = std::fs::metadata(&file).ok();
-    let state =
-        state.map(|state| (state.len(), state.modified().unwrap_or(SystemTime::UNIX_EPOCH)));
-    let id = format!("{} {state:?} {engine:?} {work:?} {with:?}", file.display());
-    if let Some(known) = MEMORY.with_borrow(|memory| memory.get(&id).cloned()) {
-        return known;
-    }
-    let unit = seed::examine(root, path, engine, work, with).map(Rc::new);
-    let unit = unit.map_err(|problems| problems.iter().map(ToString::to_string).collect());
-    MEMORY.with_borrow_mut(|memory| memory.insert(id, unit.clone()));
-    unit
 }
 
 impl<S: Server> Kind for SqlSeed<S> {
@@ -313,24 +254,12 @@ impl<S: Server> Kind for SqlSeed<S> {
 
     fn summary(&self, live: Option<&Self>, root: &Path) -> Vec<String> {
         let units = self.units(root).unwrap_or_default();
-        let (runs, done) = self.due(&units, live);
-        let mut lines: Vec<String> = runs.iter().map(|unit| self.describe(unit)).collect();
-        for unit in runs {
-            let destroys = unit.destructive.iter();
-            lines.extend(
-                destroys.map(|(line, what)| format!("{}:{line} destroys: {what}", unit.path)),
-            );
-            lines.extend(unit.warnings.iter().map(|warning| format!("{}: {warning}", unit.path)));
-        }
-        match done {
-            0 => {}
-            1 => lines.push("1 other file has run as it is".to_owned()),
-            _ => lines.push(format!("{done} other files have run as they are")),
-        }
-        lines
+        let ran = live.and_then(|live| live.digests.as_ref());
+        files::summary(&units, self.digests.as_ref(), ran, |unit| self.describe(unit))
     }
 
     fn undecided(&self, live: &Self, root: &Path) -> Option<String> {
-        mark::undecided(self, live, root)
+        let units = self.units(root).ok()?;
+        files::undecided(&units, self.run, self.digests.as_ref()?, live.digests.as_ref()?)
     }
 }

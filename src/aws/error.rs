@@ -120,7 +120,6 @@ pub const BY_MESSAGE: &[(&str, &str, Class)] = &[
     ("InvalidRequestException", "was deleted", Class::Busy),
     ("InvalidParameterValue", "service linked role", Class::Propagating),
     ("ConflictException", "already exists", Class::Already),
-    ("InvalidParameterValue", "role is not authorized to be assumed", Class::Propagating),
     ("AccessDeniedFault", "", Class::Propagating),
     // EKS has one code for a name that is taken, for what is busy, and for what is still used.
     ("ResourceInUseException", "already exists", Class::Already),

@@ -60,6 +60,13 @@ pub(super) fn lock(parts: &[&str]) -> u64 {
     bytes[..8].iter().fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
 
+/// 64 characters that stand for what they are made of.
+pub(super) fn token(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| field(&mut hash, part));
+    hex(&hash.finalize())
+}
+
 /// With its length, so that no two lists of fields look alike.
 fn field(hash: &mut Sha256, text: &str) {
     hash.update((text.len() as u64).to_le_bytes());

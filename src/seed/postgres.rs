@@ -123,7 +123,8 @@ impl File<'_> {
     fn read(&self) -> Result<Script, SeedError> {
         let text = source::read(self.job.root, &self.unit.path);
         let text = text.map_err(|problem| SeedError::Files(vec![problem]))?;
-        let (script, problems) = postgres_script::parse(&self.unit.path, text, &self.unit.with);
+        let (script, problems) =
+            postgres_script::parse(&self.unit.path, text, &self.unit.with, self.unit.engine);
         if problems.is_empty() { Ok(script) } else { Err(SeedError::Files(problems)) }
     }
 

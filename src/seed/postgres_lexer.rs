@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::Engine;
+
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -35,11 +37,13 @@ pub(super) struct Token {
 pub(super) struct Lexer<'a> {
     text: &'a str,
     pub(super) at: usize,
+    /// A backslash escapes in every string, as it did before PostgreSQL 9.1 and does in Redshift.
+    escapes: bool,
 }
 
 impl<'a> Lexer<'a> {
-    pub(super) fn new(text: &'a str, at: usize) -> Self {
-        Self { text, at }
+    pub(super) fn new(text: &'a str, engine: Engine) -> Self {
+        Self { text, at: 0, escapes: engine == Engine::Redshift }
     }
 
     fn byte(&self, at: usize) -> u8 {
@@ -57,7 +61,7 @@ impl<'a> Lexer<'a> {
         match (self.byte(at), self.byte(at + 1)) {
             (b'-', b'-') => (Kind::Comment, self.run(at, |byte| byte != b'\n')),
             (b'/', b'*') => self.comment(),
-            (b'\'', _) => self.quoted(at, b'\'', false),
+            (b'\'', _) => self.quoted(at, b'\'', self.escapes),
             (b'"', _) => self.quoted(at, b'"', false),
             (b'e' | b'E', b'\'') => self.quoted(at + 1, b'\'', true),
             (b'$', _) => self.dollar(),
@@ -166,7 +170,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn kinds(text: &str) -> Vec<(Kind, &str)> {
-        Lexer::new(text, 0)
+        Lexer::new(text, Engine::Postgres)
             .filter(|token| token.kind != Kind::Space)
             .map(|token| (token.kind, &text[token.range]))
             .collect()
@@ -191,6 +195,12 @@ mod tests {
     #[test]
     fn a_plain_string_does_not_escape() {
         assert_eq!(kinds("'a\\';")[1].0, Kind::Semicolon);
+    }
+
+    #[test]
+    fn a_string_of_redshift_escapes() {
+        let tokens: Vec<Token> = Lexer::new("'it\\'s;'", Engine::Redshift).collect();
+        assert_eq!(tokens.len(), 1);
     }
 
     #[test]
@@ -222,7 +232,8 @@ mod tests {
     proptest! {
         #[test]
         fn tokens_put_together_are_the_text(text in "[-ae$'\"\\\\;()/*\n é_1q]{0,60}|\\PC{0,60}") {
-            let joined: String = Lexer::new(&text, 0).map(|token| &text[token.range]).collect();
+            let lexer = Lexer::new(&text, Engine::Postgres);
+            let joined: String = lexer.map(|token| &text[token.range]).collect();
             prop_assert_eq!(joined, text);
         }
     }

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use super::Engine;
 use super::postgres_lexer::{Kind, Lexer, Token};
 use super::script::{InDoubt, Nature, WORDS, Words};
 
 /// Where a dollar isn't a placeholder's: opening dollar quotes, and the data of COPY blocks.
-pub(super) fn kept(text: &str) -> Vec<Range<usize>> {
+pub(super) fn kept(text: &str, engine: Engine) -> Vec<Range<usize>> {
     let mut kept = Vec::new();
-    let mut lexer = Lexer::new(text, 0);
+    let mut lexer = Lexer::new(text, engine);
     let mut scan = Scan::default();
     while let Some(token) = lexer.next() {
         if let Kind::Dollar(length) = token.kind {
@@ -102,8 +103,21 @@ impl Scan {
     }
 }
 
-pub(super) fn nature(words: &Words) -> Nature {
+pub(super) fn nature(words: &Words, engine: Engine) -> Nature {
     let word = |index: usize| words.get(index).map_or("", String::as_str);
+    if engine == Engine::Redshift {
+        match (word(0), word(1)) {
+            // Commits the transaction that it's in.
+            ("truncate", _) => return Nature::Journaled(InDoubt::Again),
+            ("create" | "drop" | "alter", "external") if word(2) == "table" => {
+                return Nature::Journaled(InDoubt::Ask);
+            }
+            ("alter", "table") if words.iter().any(|word| word == "append") => {
+                return Nature::Journaled(InDoubt::Ask);
+            }
+            _ => {}
+        }
+    }
     let concurrently = words.iter().take(4).any(|word| word == "concurrently");
     match (word(0), word(1)) {
         ("set" | "reset", _) => Nature::Session,
@@ -122,8 +136,8 @@ pub(super) fn nature(words: &Words) -> Nature {
 }
 
 /// Whether a WITH statement deletes or updates in one of its parts.
-pub(super) fn writes_inside(text: &str) -> bool {
-    Lexer::new(text, 0).any(|token| {
+pub(super) fn writes_inside(text: &str, engine: Engine) -> bool {
+    Lexer::new(text, engine).any(|token| {
         let word = &text[token.range];
         token.kind == Kind::Word
             && (word.eq_ignore_ascii_case("delete") || word.eq_ignore_ascii_case("update"))

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::Engine;
 use super::error::SeedProblem;
 use super::postgres_lexer::{Kind, Lexer};
 use super::postgres_scan::{Scan, copy_data, kept, nature, writes_inside};
@@ -52,13 +53,14 @@ pub(super) fn parse(
     path: &str,
     text: String,
     with: &BTreeMap<String, String>,
+    engine: Engine,
 ) -> (Script, Vec<SeedProblem>) {
-    let kept = kept(&text);
+    let kept = kept(&text, engine);
     let (source, problems) = source::fill(path, text, with, &kept);
     let transactional =
         !source.original.lines().any(|line| line.trim().eq_ignore_ascii_case(OPT_OUT));
     let script = Script { source, statements: Vec::new(), parts: Vec::new(), transactional };
-    let mut reader = Reader { script, problems, sent: 0, first: 0 };
+    let mut reader = Reader { script, problems, engine, sent: 0, first: 0 };
     reader.read();
     reader.unwrap_transaction();
     reader.check();
@@ -68,6 +70,7 @@ pub(super) fn parse(
 struct Reader {
     script: Script,
     problems: Vec<SeedProblem>,
+    engine: Engine,
     /// Up to where the text is in a part, and the statements.
     sent: usize,
     first: usize,
@@ -76,7 +79,7 @@ struct Reader {
 impl Reader {
     fn read(&mut self) {
         let text = self.script.source.text.clone();
-        let mut lexer = Lexer::new(&text, 0);
+        let mut lexer = Lexer::new(&text, self.engine);
         let mut scan = Scan::default();
         while let Some(token) = lexer.next() {
             match token.kind {
@@ -108,10 +111,10 @@ impl Reader {
         let Some(start) = scan.start else { return };
         let range = start..scan.end;
         self.refuse_or_note(&range, &scan.words);
-        let inner = || writes_inside(&text[range.clone()]);
+        let inner = || writes_inside(&text[range.clone()], self.engine);
         self.script.statements.push(Statement {
             class: script::class(&scan.words),
-            nature: nature(&scan.words),
+            nature: nature(&scan.words, self.engine),
             destroys: script::destroys(&scan.words, inner),
             range,
         });
@@ -245,7 +248,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(text: &str) -> (Script, Vec<SeedProblem>) {
-        parse("a.sql", text.to_owned(), &BTreeMap::new())
+        parse("a.sql", text.to_owned(), &BTreeMap::new(), Engine::Postgres)
     }
 
     fn good(text: &str) -> Script {
@@ -289,7 +292,7 @@ mod tests {
     fn dollar_quotes_are_not_placeholders() {
         let with = BTreeMap::from([("x".to_owned(), "7".to_owned())]);
         let text = "select $t${x}$t$, $${x}$$, '${x}', $$ ${x} $${x} $$;";
-        let (script, problems) = parse("a.sql", text.to_owned(), &with);
+        let (script, problems) = parse("a.sql", text.to_owned(), &with, Engine::Postgres);
         assert!(problems.is_empty(), "{problems:?}");
         assert_eq!(script.source.text, "select $t${x}$t$, $${x}$$, '7', $$ 7 ${x} $$;");
     }

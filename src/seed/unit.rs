@@ -7,7 +7,9 @@ use std::path::Path;
 use super::error::{SeedError, SeedProblem};
 use super::script::{InDoubt, Nature, Statement, census, excerpt};
 use super::source::Source;
-use super::{Engine, Mode, Rule, Work, digest, mysql_script, postgres_script, source, table};
+use super::{
+    Engine, Mode, Rule, Work, digest, mysql_script, postgres_script, redshift_script, source, table,
+};
 
 /// One file of a seed, read, checked and digested: what a plan shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -118,9 +120,17 @@ fn examine_script(root: &Path, mut unit: Unit) -> Result<Unit, Vec<SeedProblem>>
     unit.bytes = text.len() as u64;
     match unit.engine {
         Engine::Postgres => {
-            let (script, problems) = postgres_script::parse(&unit.path, text, &unit.with);
+            let (script, problems) =
+                postgres_script::parse(&unit.path, text, &unit.with, unit.engine);
             unit.transactional = script.transactional;
             describe(&mut unit, &script.source, &script.statements);
+            if problems.is_empty() { Ok(unit) } else { Err(problems) }
+        }
+        Engine::Redshift => {
+            let (script, problems) = redshift_script::parse(&unit.path, text, &unit.with);
+            unit.transactional = script.is_one_transaction();
+            unit.warnings = script.warnings();
+            describe(&mut unit, &script.script.source, &script.script.statements);
             if problems.is_empty() { Ok(unit) } else { Err(problems) }
         }
         Engine::Mysql => {
@@ -141,7 +151,7 @@ fn describe(unit: &mut Unit, source: &Source, statements: &[Statement]) {
     unit.destructive = destructive
         .map(|statement| (source.line(statement.range.start), excerpt(text(statement))))
         .collect();
-    if unit.transactional && unit.engine == Engine::Postgres {
+    if unit.transactional && unit.engine != Engine::Mysql {
         return;
     }
     let chain = digest::chain(statements.iter().map(text));

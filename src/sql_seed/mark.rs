@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::rc::Rc;
 
 use jiff::Timestamp;
@@ -13,13 +12,13 @@ use super::{Run, Server, SqlSeed, run};
 use crate::aws::{Aws, Error, marks};
 use crate::field::{Connection, Database};
 use crate::kind::{Found, Wanted};
-use crate::seed::{Rule, Standing, Unit};
+use crate::seed::{Standing, Unit};
 
 /// A tag's value has room for this many files; more are told apart only as a whole.
 const FILES: usize = 16;
 
 /// Digest of each file by path, or of all of them together when there are too many for a tag.
-pub(super) fn digests(units: &[Rc<Unit>]) -> BTreeMap<String, String> {
+pub fn digests(units: &[Rc<Unit>]) -> BTreeMap<String, String> {
     if units.len() <= FILES {
         return units.iter().map(|unit| (unit.path.clone(), short(&unit.digest))).collect();
     }
@@ -70,11 +69,57 @@ impl Mark {
     }
 }
 
+/// The marks of the servers that a read comes across, each read once.
+#[derive(Default)]
+pub struct Marks {
+    by_server: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Marks {
+    /// What a seed's mark on a server says of the files that the stack names now; `None` without a
+    /// mark. What a seed that runs at every apply did before this one doesn't count.
+    pub async fn digests(
+        &mut self,
+        aws: &Aws,
+        arn: &str,
+        name: &str,
+        run: Option<Run>,
+        desired: Option<&BTreeMap<String, String>>,
+    ) -> Result<Option<BTreeMap<String, String>>, Error> {
+        if !self.by_server.contains_key(arn) {
+            let marks = match marks::read(aws, arn).await {
+                Err(error) if error.is_gone() => BTreeMap::new(),
+                marks => marks?,
+            };
+            self.by_server.insert(arn.to_owned(), marks);
+        }
+        let mark = self.by_server[arn].get(name).and_then(|text| parse(text));
+        Ok(mark.map(|mark| match desired {
+            Some(desired) if !is_outdated(run, name) => mark.digests(desired),
+            _ => BTreeMap::new(),
+        }))
+    }
+}
+
+/// Leaves the mark of a seed that has run, on the server if it is in AWS.
+pub async fn leave(
+    aws: &Aws,
+    arn: Option<&str>,
+    name: &str,
+    digests: &BTreeMap<String, String>,
+) -> Result<(), Error> {
+    RAN.with_borrow_mut(|ran| ran.insert(name.to_owned()));
+    match arn {
+        Some(arn) => marks::write(aws, arn, name, &text(Timestamp::now(), digests)).await,
+        None => Ok(()),
+    }
+}
+
 pub(super) async fn read<S: Server>(
     aws: &Aws,
     wanted: &[Wanted<SqlSeed<S>>],
 ) -> Result<Vec<Found<SqlSeed<S>>>, Error> {
-    let mut by_server: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let mut marks = Marks::default();
     let mut found = Vec::new();
     for Wanted { name, desired } in wanted {
         let Some(seed) = desired else { continue };
@@ -82,19 +127,7 @@ pub(super) async fn read<S: Server>(
         let mut seed = seed.clone();
         seed.predict_digests(&aws.root);
         let live = match &connection.arn {
-            Some(arn) => {
-                if !by_server.contains_key(arn) {
-                    let marks = match marks::read(aws, arn).await {
-                        Err(error) if error.is_gone() => BTreeMap::new(),
-                        marks => marks?,
-                    };
-                    by_server.insert(arn.clone(), marks);
-                }
-                by_server[arn]
-                    .get(name)
-                    .and_then(|text| parse(text))
-                    .map(|mark| marked(&seed, &mark, name))
-            }
+            Some(arn) => marks.digests(aws, arn, name, seed.run, seed.digests.as_ref()).await?,
             None => recorded(aws, &seed, connection, name).await,
         };
         if let Some(digests) = live {
@@ -110,21 +143,9 @@ thread_local! {
     static RAN: RefCell<BTreeSet<String>> = RefCell::default();
 }
 
-/// Remembers that the seed has run in this process.
-pub(super) fn remember(name: &str) {
-    RAN.with_borrow_mut(|ran| ran.insert(name.to_owned()));
-}
-
 /// What a seed that runs at every apply did before this one doesn't count.
-fn is_outdated<S: Server>(seed: &SqlSeed<S>, name: &str) -> bool {
-    seed.run == Some(Run::Always) && !RAN.with_borrow(|ran| ran.contains(name))
-}
-
-fn marked<S: Server>(seed: &SqlSeed<S>, mark: &Mark, name: &str) -> BTreeMap<String, String> {
-    if is_outdated(seed, name) {
-        return BTreeMap::new();
-    }
-    mark.digests(seed.digests.as_ref().unwrap_or(&BTreeMap::new()))
+pub(super) fn is_outdated(run: Option<Run>, name: &str) -> bool {
+    run == Some(Run::Always) && !RAN.with_borrow(|ran| ran.contains(name))
 }
 
 /// A server outside AWS has no marks, so its ledger is asked; when it doesn't answer, the seed
@@ -140,7 +161,16 @@ async fn recorded<S: Server>(
     let target = run::target(aws, connection).await.ok()?;
     let seeding = crate::seed::Seeding::new(S::ENGINE, &target, &aws.site.stack, name);
     let standings = seeding.standing(&units).await.ok()?;
-    let outdated = is_outdated(seed, name);
+    told(&units, standings, is_outdated(seed.run, name), seed.digests.as_ref())
+}
+
+/// What a ledger says of the files, in the form of a mark.
+pub(super) fn told(
+    units: &[Unit],
+    standings: Vec<Standing>,
+    outdated: bool,
+    now: Option<&BTreeMap<String, String>>,
+) -> Option<BTreeMap<String, String>> {
     let ran = units.iter().zip(standings).filter_map(|(unit, standing)| match standing {
         Standing::Done { .. } if !outdated => Some((unit.path.clone(), short(&unit.digest))),
         Standing::Changed { digest, .. } => Some((unit.path.clone(), short(&digest))),
@@ -150,32 +180,9 @@ async fn recorded<S: Server>(
     match (ran.is_empty(), units.len() > FILES) {
         (true, _) => None,
         (false, false) => Some(ran),
-        (false, true) if ran.len() == units.len() => seed.digests.0.clone(),
+        (false, true) if ran.len() == units.len() => now.cloned(),
         (false, true) => Some(BTreeMap::new()),
     }
-}
-
-/// Why a person has to decide: a file that runs once was edited after it ran.
-pub(super) fn undecided<S: Server>(
-    seed: &SqlSeed<S>,
-    live: &SqlSeed<S>,
-    root: &Path,
-) -> Option<String> {
-    let (now, ran) = (seed.digests.as_ref()?, live.digests.as_ref()?);
-    let units = seed.units(root).ok()?;
-    let edited = units.iter().filter(|unit| {
-        seed.rule(unit) == Rule::Once
-            && ran.get(&unit.path).is_some_and(|digest| now.get(&unit.path) != Some(digest))
-    });
-    let words = edited.map(|unit| {
-        let destroys = unit.destructive.iter().map(|(line, what)| format!("line {line}: {what}"));
-        let destroys: Vec<String> = destroys.collect();
-        let risk =
-            if destroys.is_empty() { String::new() } else { format!(" ({})", destroys.join("; ")) };
-        format!("{} was edited after it ran, and it runs once{risk}", unit.path)
-    });
-    let words: Vec<String> = words.collect();
-    (!words.is_empty()).then(|| words.join("; "))
 }
 
 #[cfg(test)]

@@ -3,14 +3,15 @@
 
 use std::net::IpAddr;
 
-use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::{Server, SqlSeed, mark};
-use crate::aws::{Aws, Class, Error, marks};
+use crate::aws::{Aws, Class, Error};
 use crate::field::{Connection, Database, Tls};
 use crate::kind::Cx;
-use crate::seed::{self, Decision, Progress, Seeding, Standing, Target, Unit};
+use crate::seed::{
+    self, Decision, Progress, Report, Rule, SeedError, Seeding, Standing, Target, Unit,
+};
 
 /// Where to connect, password included.
 pub(super) async fn target(aws: &Aws, connection: &Connection) -> Result<Target, Error> {
@@ -48,47 +49,78 @@ pub(super) async fn run<S: Server>(seed: &SqlSeed<S>, cx: &Cx<'_>) -> Result<(),
     let files: Vec<Unit> = units.iter().map(|unit| Unit::clone(unit)).collect();
     let target = target(cx.aws, connection).await?;
     let seeding = Seeding::new(S::ENGINE, &target, &cx.site.stack, cx.name);
-    let again = cx.orders.seed_rerun.contains(cx.key) && is_done(&seeding, &files).await?;
-    for rule in [seed::Rule::Once, seed::Rule::Changed, seed::Rule::Always] {
-        let of_rule = units.iter().zip(&files).filter(|(unit, _)| seed.rule(unit) == rule);
-        let of_rule: Vec<Unit> = of_rule.map(|(_, file)| file.clone()).collect();
-        if !of_rule.is_empty() {
-            let rule = if again { seed::Rule::Always } else { rule };
-            carry_out(&seeding, &of_rule, rule, cx).await?;
+    let orders = Orders::of(cx);
+    let again = orders.rerun && is_done(seeding.standing(&files).await)?;
+    for (rule, files) in by_rule(&files, |unit| seed.rule(unit), again) {
+        let root = &cx.root;
+        let seeding = &seeding;
+        let decision = orders.decision();
+        let work = |watch: Tell| async move {
+            let mut watch = watch;
+            seeding.run(root, &files, rule, decision, &mut watch).await
+        };
+        watched(cx, work).await?;
+    }
+    mark::leave(cx.aws, connection.arn.as_deref(), cx.name, &digests).await
+}
+
+/// What a person ordered for this seed.
+pub(super) struct Orders {
+    pub(super) rerun: bool,
+    accept: bool,
+}
+
+impl Orders {
+    pub(super) fn of(cx: &Cx<'_>) -> Self {
+        let orders = &cx.orders;
+        Self {
+            rerun: orders.seed_rerun.contains(cx.key),
+            accept: orders.seed_accept.contains(cx.key),
         }
     }
-    mark::remember(cx.name);
-    if let Some(arn) = &connection.arn {
-        marks::write(cx.aws, arn, cx.name, &mark::text(Timestamp::now(), &digests)).await?;
+
+    pub(super) fn decision(&self) -> Option<Decision> {
+        match (self.rerun, self.accept) {
+            (true, _) => Some(Decision::Rerun),
+            (false, accept) => accept.then_some(Decision::Accept),
+        }
     }
-    Ok(())
+}
+
+/// The files by the rule that they run under, those that run once first. `again` runs all.
+pub(super) fn by_rule(
+    files: &[Unit],
+    rule_of: impl Fn(&Unit) -> Rule,
+    again: bool,
+) -> Vec<(Rule, Vec<Unit>)> {
+    let rules = [Rule::Once, Rule::Changed, Rule::Always].into_iter();
+    let groups = rules.map(|rule| {
+        let files = files.iter().filter(|file| rule_of(file) == rule).cloned().collect();
+        (if again { Rule::Always } else { rule }, files)
+    });
+    groups.filter(|(_, files): &(Rule, Vec<Unit>)| !files.is_empty()).collect()
 }
 
 /// Whether nothing is left to run, so that an order to run again means all of it. While something
 /// is left, the order is about that alone.
-async fn is_done(seeding: &Seeding<'_>, files: &[Unit]) -> Result<bool, Error> {
-    let standings = seeding.standing(files).await;
+pub(super) fn is_done(standings: Result<Vec<Standing>, SeedError>) -> Result<bool, Error> {
     let standings = standings.map_err(|error| Error::new(Class::Terminal, error.to_string()))?;
     Ok(standings.iter().all(|standing| matches!(standing, Standing::Done { .. })))
 }
 
-async fn carry_out(
-    seeding: &Seeding<'_>,
-    files: &[Unit],
-    rule: seed::Rule,
-    cx: &Cx<'_>,
-) -> Result<(), Error> {
-    let decision = if cx.orders.seed_rerun.contains(cx.key) {
-        Some(Decision::Rerun)
-    } else {
-        cx.orders.seed_accept.contains(cx.key).then_some(Decision::Accept)
-    };
+/// Takes what happens while a seed runs.
+pub(super) type Tell = Box<dyn FnMut(Progress) + Send>;
+
+/// Runs a seed, and shows what happens.
+pub(super) async fn watched<F>(cx: &Cx<'_>, work: impl FnOnce(Tell) -> F) -> Result<(), Error>
+where
+    F: Future<Output = Result<Report, SeedError>>,
+{
     let (tell, mut told) = mpsc::unbounded_channel();
-    let mut watch = move |progress| {
+    let watch: Tell = Box::new(move |progress| {
         // Nobody listens once the run is over.
         let _ = tell.send(progress);
-    };
-    let work = async move { seeding.run(&cx.root, files, rule, decision, &mut watch).await };
+    });
     let listen = async {
         while let Some(progress) = told.recv().await {
             if let Some(words) = words(&progress) {
@@ -96,7 +128,7 @@ async fn carry_out(
             }
         }
     };
-    let (report, ()) = futures::join!(work, listen);
+    let (report, ()) = futures::join!(work(watch), listen);
     report.map(|_| ()).map_err(|error| Error::new(Class::Terminal, error.to_string()))
 }
 
@@ -110,7 +142,7 @@ fn words(progress: &Progress) -> Option<String> {
             format!("waiting for the seed's lock for {} s, held by {holder}", waited.as_secs())
         }
         Progress::Started { path } => format!("running {path}"),
-        Progress::Rows { path, sent } => format!("{path}: {} rows", super::count(*sent)),
+        Progress::Rows { path, sent } => format!("{path}: {} rows", super::files::count(*sent)),
         Progress::Statements { path, done } => format!("{path}: {done} statements"),
         Progress::Note { message } => message.clone(),
         Progress::Finished { .. } => return None,

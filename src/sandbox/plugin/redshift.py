@@ -377,10 +377,11 @@ def _resize(cluster, request):
         raise RedshiftClientError(
             "UnsupportedOperation", "Elastic resize is not supported from or to a single node."
         )
-    cluster.pending = {"NodeType": request["NodeType"], "NumberOfNodes": number}
+    asked = {"NodeType": request["NodeType"], "NumberOfNodes": number}
+    waiting, cluster.pending = cluster.pending, {**cluster.pending, **asked}
 
     def apply():
-        cluster.pending = {}
+        cluster.pending = waiting
         cluster.shown.update(NodeType=request["NodeType"], NumberOfNodes=number)
 
     cluster.begin("resizing", "available", then=apply)

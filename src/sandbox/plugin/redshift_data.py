@@ -52,6 +52,7 @@ class Statement:
         self.status, self.error, self.answer = "SUBMITTED", None, None
         self.parts = ["SUBMITTED"] * len(sqls)
         self.answers = [None] * len(sqls)
+        self.refusal = None
 
     def advance(self, status, error=None):
         """Go on to another status, and tell whoever waits."""
@@ -230,7 +231,7 @@ def _give_up(statement, session, index, error):
     statement.parts[index] = "FAILED"
     for later in range(index + 1, len(statement.parts)):
         statement.parts[later] = "ABORTED"
-    words = f"ERROR: {_words(error)}"
+    words = statement.refusal = f"ERROR: {_words(error)}"
     if statement.batch:
         session.execute_simple("ROLLBACK")
         words = f"Query #{index + 1} failed with {words}"
@@ -283,7 +284,7 @@ def _part(statement, index):
         "UpdatedAt": statement.updated,
     }
     if statement.parts[index] == "FAILED":
-        told["Error"] = statement.error
+        told["Error"] = statement.refusal
     return told
 
 

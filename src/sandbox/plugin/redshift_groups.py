@@ -158,12 +158,8 @@ def _change(self, parameters, value_of):
     if group.values != before:
         for cluster in list(self.redshift_backend.clusters.values()):
             cluster.reboot_pending |= cluster.group == group.name
-    return ActionResult(
-        {
-            "ParameterGroupName": group.name,
-            "ParameterGroupStatus": "Your parameter group has been updated",
-        }
-    )
+    status = "Your parameter group has been updated"
+    return ActionResult({"ParameterGroupName": group.name, "ParameterGroupStatus": status})
 
 
 def _check_json(text):

@@ -203,6 +203,8 @@ def update_namespace(region, request):
         namespace.manage_password(namespace.secret_key)
     elif password:
         namespace.forget_secret()
+        if user and user != namespace.admin:
+            namespace.rename_admin(user)
         namespace.set_password(password)
     elif request.get("adminPasswordSecretKmsKeyId"):
         namespace.secret_key = request["adminPasswordSecretKmsKeyId"]

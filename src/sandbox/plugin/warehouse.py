@@ -7,6 +7,7 @@ import string
 import threading
 import time
 
+import pg8000.native
 from moto.secretsmanager.models import secretsmanager_backends
 
 from . import databases, settings
@@ -26,9 +27,7 @@ def weakness(password):
     if not re.search("[0-9]", password):
         return "must contain at least one number"
     if re.search(r"[^!-~]|['\"\\/@]", password):
-        return (
-            "can be any printable ASCII character except ' (single quote), \", \\, /, @, or space"
-        )
+        return "can be any printable ASCII character except ', \", \\, /, @, or space"
     return None
 
 
@@ -94,6 +93,20 @@ class Warehouse:
         self.password = password
         if self.server and self.server.process is not None:
             self.server.set_password(self.admin, password)
+
+    def rename_admin(self, name):
+        """Give the admin another name."""
+        if self.server and self.server.process is not None:
+            with pg8000.native.Connection(
+                self.admin,
+                host="127.0.0.1",
+                port=self.server.port,
+                database=self.database,
+                password=self.password,
+            ) as session:
+                role = pg8000.native.identifier(name)
+                session.run(f"CREATE ROLE {role} SUPERUSER LOGIN")
+        self.admin = name
 
     def manage_password(self, kms_key):
         """Make a password up and keep it in a secret."""
