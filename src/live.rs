@@ -110,8 +110,7 @@ async fn orphans_of(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let found =
-        insist(|| kind.read(aws, wanted.clone())).await.map_err(failed)?;
+    let found = insist(|| kind.read(aws, wanted.clone())).await.map_err(failed)?;
     let ours = found.into_iter().filter(|live| {
         live.owner.as_ref().is_some_and(|owner| owner.stack == aws.site.stack)
             && !known.contains(&(name.to_owned(), live.name.clone()))

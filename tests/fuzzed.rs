@@ -51,8 +51,10 @@ fn config(cases: u32) -> ProptestConfig {
 
 fn texts(folder: &str, extension: &str) -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let mut all: Vec<PathBuf> =
-        std::fs::read_dir(folder).expect("a folder").map(|one| one.expect("a file").path()).collect();
+    let mut all: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|one| one.expect("a file").path())
+        .collect();
     all.retain(|path| path.extension().is_some_and(|found| found == extension));
     all.sort();
     let read = |path: PathBuf| {
@@ -178,7 +180,12 @@ fn policy() -> impl Strategy<Value = Value> {
     );
     let statement = statement.prop_map(|(effect, action, resource, principal, condition)| {
         let mut one = json!({ "Effect": effect });
-        let members = [("Action", action), ("NotResource", resource), ("Principal", principal), ("Condition", condition)];
+        let members = [
+            ("Action", action),
+            ("NotResource", resource),
+            ("Principal", principal),
+            ("Condition", condition),
+        ];
         for (name, value) in members.into_iter().filter_map(|(name, value)| Some((name, value?))) {
             one[name] = value;
         }
@@ -205,10 +212,7 @@ fn turned(value: &Value) -> Value {
 
 #[test]
 fn policies_are_equal_in_both_directions_and_to_themselves() {
-    let pair = prop_oneof![
-        (policy(), policy()),
-        policy().prop_map(|one| (turned(&one), one)),
-    ];
+    let pair = prop_oneof![(policy(), policy()), policy().prop_map(|one| (turned(&one), one)),];
     proptest!(config(1500), |((a, b) in pair)| {
         prop_assert!(equivalent(&a, &a));
         prop_assert!(equivalent(&a, &turned(&a)), "{a} in another order");
@@ -233,7 +237,11 @@ fn no_policy_at_all_is_compared_without_harm() {
 
 #[test]
 fn any_text_from_aws_is_some_policy() {
-    let like = prop_oneof!["\\PC{0,60}", "[\\[\\]{}\",:%0-9a-f]{0,60}", "%[0-9A-F]{2}".prop_map(|a| a.repeat(9))];
+    let like = prop_oneof![
+        "\\PC{0,60}",
+        "[\\[\\]{}\",:%0-9a-f]{0,60}",
+        "%[0-9A-F]{2}".prop_map(|a| a.repeat(9))
+    ];
     proptest!(config(1500), |(text in like)| {
         let policy = Policy::from_aws(&text);
         prop_assert_eq!(&policy, &Policy::from_aws(&text));
@@ -247,7 +255,8 @@ fn any_text_from_aws_is_some_policy() {
 
 /// A folder of its own for files to be examined.
 fn folder(test: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("make a folder");
     folder
 }
@@ -257,7 +266,10 @@ fn examined(folder: &Path, text: &[u8], work: &Work) -> Duration {
     let since = Instant::now();
     for engine in [Engine::Postgres, Engine::Mysql] {
         if let Err(problems) = examine(folder, "file", engine, work, &BTreeMap::new()) {
-            assert!(problems.iter().all(|one| one.to_string().len() < 100_000), "an endless message");
+            assert!(
+                problems.iter().all(|one| one.to_string().len() < 100_000),
+                "an endless message"
+            );
         }
     }
     since.elapsed()
@@ -292,8 +304,28 @@ fn damaged_scripts_are_read_or_refused() {
 
 /// What a lexer might read again and again.
 const PIECES: [&str; 22] = [
-    "'", "\"", "`", "$$", "$a$", "$a$ $b$ ", "/*", "*/", "/*/", "--", "-- \n", ";", "; ", "(", "BEGIN ",
-    "E'\\'", "DELIMITER ;;\n", "COPY t FROM stdin;\n", "\\.\n", "${", "$${a}", "CREATE FUNCTION f BEGIN ATOMIC ",
+    "'",
+    "\"",
+    "`",
+    "$$",
+    "$a$",
+    "$a$ $b$ ",
+    "/*",
+    "*/",
+    "/*/",
+    "--",
+    "-- \n",
+    ";",
+    "; ",
+    "(",
+    "BEGIN ",
+    "E'\\'",
+    "DELIMITER ;;\n",
+    "COPY t FROM stdin;\n",
+    "\\.\n",
+    "${",
+    "$${a}",
+    "CREATE FUNCTION f BEGIN ATOMIC ",
 ];
 
 #[test]
@@ -323,7 +355,8 @@ fn damaged_tables_are_read_or_refused() {
     });
     for piece in [",", "\"", "\"\"", "\n", "a", "\r", "\"a\",", "\"\n"] {
         let work = Work::Csv(load(',', true, Mode::Insert));
-        let time = |length: usize| examined(&folder, piece.repeat(length / piece.len()).as_bytes(), &work);
+        let time =
+            |length: usize| examined(&folder, piece.repeat(length / piece.len()).as_bytes(), &work);
         let (short, long) = (time(20_000), time(320_000));
         let allowed = short.max(Duration::from_millis(20)) * 60;
         assert!(long < allowed, "{piece:?} over and over: {short:?}, then {long:?}");
@@ -350,7 +383,10 @@ fn damaged_answers_of_ec2_are_read_or_errors() {
     let answer = Arc::clone(&now);
     let server = Server::new(move |_| {
         let (status, body) = answer.lock().expect("nobody panics with it").clone();
-        let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
         Some([head.into_bytes(), body].concat())
     });
     let sdk = aws_config::SdkConfig::builder()

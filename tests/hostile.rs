@@ -46,7 +46,8 @@ const LIMIT: Duration = Duration::from_secs(90);
 
 /// A folder of a test's own, empty.
 fn folder(test: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("make a folder");
     folder
@@ -129,7 +130,10 @@ fn nothing_outside_the_stacks_folder_is_read() {
         write(base.join(name), outside);
     }
     let home = base.join("home");
-    write(home.join("policies/read.json"), json!({ "Version": "2012-10-17", "Statement": [] }).to_string());
+    write(
+        home.join("policies/read.json"),
+        json!({ "Version": "2012-10-17", "Statement": [] }).to_string(),
+    );
     write(home.join("sql/one.sql"), "SELECT 1;\n");
     write(home.join("rows.csv"), "a,b\n1,2\n");
     symlink("../above/x.json", home.join("link.json")).expect("a link");
@@ -145,8 +149,16 @@ fn nothing_outside_the_stacks_folder_is_read() {
     assert_eq!(unsafe { libc::mkfifo(pipe.expect("no NUL").as_ptr(), 0o600) }, 0, "make a pipe");
 
     let mut refused: Vec<String> = [
-        "../above/x.json", "/etc/hostname", "link.json", "folder/x.json", "zero.json", "pipe", "loop",
-        "policies/../../above/x.json", "policies", "./../above/x.json",
+        "../above/x.json",
+        "/etc/hostname",
+        "link.json",
+        "folder/x.json",
+        "zero.json",
+        "pipe",
+        "loop",
+        "policies/../../above/x.json",
+        "policies",
+        "./../above/x.json",
     ]
     .iter()
     .map(|path| role(path))
@@ -175,10 +187,15 @@ fn nothing_outside_the_stacks_folder_is_read() {
             assert_eq!(used.code, Some(1), "{text}\n{}", used.said);
             assert!(used.took < Duration::from_secs(20), "{text}: {:?}", used.took);
             assert!(!used.said.contains("TOP-SECRET"), "{text}\n{}", used.said);
-            let reasons = ["out of the stack's folder", "is a folder", "no ordinary file", "no file"];
+            let reasons =
+                ["out of the stack's folder", "is a folder", "no ordinary file", "no file"];
             assert!(reasons.iter().any(|why| used.said.contains(why)), "{text}\n{}", used.said);
         }
-        let allowed = [role("within.json"), seed(json!({ "scripts": ["sql/**"] })), seed(json!({ "csv": "rows.csv", "table": "t" }))];
+        let allowed = [
+            role("within.json"),
+            seed(json!({ "scripts": ["sql/**"] })),
+            seed(json!({ "csv": "rows.csv", "table": "t" })),
+        ];
         for text in allowed {
             write(home.join(place), &text);
             let used = lagoa(&home, NOWHERE, &["check", place]);
@@ -195,21 +212,44 @@ fn enormous_input_costs_little_memory_and_time() {
     let home = folder("hostile-memory");
     let row = "x,".repeat(50_000_000);
     let files: [(&str, String, Value); 8] = [
-        ("whole.sql", "INSERT INTO t VALUES (1);\n".repeat(4_000_000), json!({ "scripts": ["whole.sql"] })),
-        ("string.sql", format!("SELECT '{}';", "x".repeat(20_000_000)), json!({ "scripts": ["string.sql"] })),
+        (
+            "whole.sql",
+            "INSERT INTO t VALUES (1);\n".repeat(4_000_000),
+            json!({ "scripts": ["whole.sql"] }),
+        ),
+        (
+            "string.sql",
+            format!("SELECT '{}';", "x".repeat(20_000_000)),
+            json!({ "scripts": ["string.sql"] }),
+        ),
         ("many.sql", "SELECT 1;\n".repeat(1_000_000), json!({ "scripts": ["many.sql"] })),
         ("wide.csv", row, json!({ "csv": "wide.csv", "table": "t" })),
-        ("quote.csv", format!("a,b\n\"{}", "x\n".repeat(50_000_000)), json!({ "csv": "quote.csv", "table": "t" })),
+        (
+            "quote.csv",
+            format!("a,b\n\"{}", "x\n".repeat(50_000_000)),
+            json!({ "csv": "quote.csv", "table": "t" }),
+        ),
         ("line.csv", "x".repeat(100_000_000), json!({ "csv": "line.csv", "table": "t" })),
-        ("bad.csv", format!("a,b\n{}", "1\n".repeat(5_000_000)), json!({ "csv": "bad.csv", "table": "t" })),
-        ("rows.csv", format!("a,b\n{}", "1,2\n".repeat(2_500_000)), json!({ "csv": "rows.csv", "table": "t" })),
+        (
+            "bad.csv",
+            format!("a,b\n{}", "1\n".repeat(5_000_000)),
+            json!({ "csv": "bad.csv", "table": "t" }),
+        ),
+        (
+            "rows.csv",
+            format!("a,b\n{}", "1,2\n".repeat(2_500_000)),
+            json!({ "csv": "rows.csv", "table": "t" }),
+        ),
     ];
     for (name, text, fields) in files {
         let read_mb = text.len() as u64 / 1_000_000;
         write(home.join(name), text);
         write(home.join("stack.yaml"), seed(fields));
         let used = lagoa(&home, NOWHERE, &["check", "stack.yaml"]);
-        println!("{name}: {read_mb} MB, {} MB at the peak, {:?}, {:?}", used.peak_mb, used.took, used.code);
+        println!(
+            "{name}: {read_mb} MB, {} MB at the peak, {:?}, {:?}",
+            used.peak_mb, used.took, used.code
+        );
         assert!(used.code.is_some_and(|code| code <= 1), "{name}: {:?} {}", used.code, used.said);
         assert!(used.peak_mb < MODEST + 6 * read_mb.min(40), "{name}: {} MB", used.peak_mb);
         assert!(used.said.len() < 100_000, "{name}: it says too much");
@@ -240,7 +280,12 @@ fn enormous_input_costs_little_memory_and_time() {
         write(home.join("stack.yaml"), text);
         let used = lagoa(&home, NOWHERE, &["check", "stack.yaml"]);
         println!("{name}: {} MB at the peak, {:?}, {:?}", used.peak_mb, used.took, used.code);
-        assert_eq!(used.code, Some(1), "{name}: {}", used.said.chars().take(2000).collect::<String>());
+        assert_eq!(
+            used.code,
+            Some(1),
+            "{name}: {}",
+            used.said.chars().take(2000).collect::<String>()
+        );
         assert!(used.peak_mb < MODEST, "{name}: {} MB", used.peak_mb);
         assert!(used.took < Duration::from_secs(60), "{name}: {:?}", used.took);
         assert!(used.said.len() < 100_000, "{name}: it says too much");
@@ -325,10 +370,13 @@ fn damaged_locks_and_records_are_read_or_left_out() {
     let endpoint = site.endpoint();
     let run = |arguments: &[&str]| lagoa(&site.folder, &endpoint, arguments);
     let record = get(&key);
-    let mut records: Vec<Vec<u8>> = damages(&record, 25).into_iter().map(String::into_bytes).collect();
+    let mut records: Vec<Vec<u8>> =
+        damages(&record, 25).into_iter().map(String::into_bytes).collect();
     let since = record.find("\"since\": \"").expect("a time") + 10;
     let whens = ["-009999-01-02T01:59:59Z", "9999-12-30T22:00:00Z", "0000-01-01T00:00:00Z"];
-    records.extend(whens.map(|when| record.replacen(&record[since..since + 20], when, 1).into_bytes()));
+    records.extend(
+        whens.map(|when| record.replacen(&record[since..since + 20], when, 1).into_bytes()),
+    );
     records.push(record.replace("\"user\": \"", "\"user\": \"\\u001b[2J\\u202e").into_bytes());
     records.push(record.replace("\"seconds\": ", "\"seconds\": -1e308, \"x\": ").into_bytes());
     records.push(vec![0xff; 100_000]);
@@ -339,7 +387,8 @@ fn damaged_locks_and_records_are_read_or_left_out() {
         sober(&run(&["history", "stack.yaml"]), &what);
         sober(&run(&["history", "show", "stack.yaml", ""]), &what);
     }
-    for key in ["history/home/", "history/home/-", "history/home/x.json", "history/home/a b-c.json"] {
+    for key in ["history/home/", "history/home/-", "history/home/x.json", "history/home/a b-c.json"]
+    {
         put(key, record.clone().into_bytes());
     }
     let used = run(&["history", "stack.yaml"]);
@@ -360,7 +409,12 @@ fn damaged_locks_and_records_are_read_or_left_out() {
         let what = String::from_utf8_lossy(&lock).into_owned();
         let used = run(&[stack[0], stack[1], "--yes"]);
         sober(&used, &what);
-        assert_eq!(used.code, Some(4), "a lock that can't be read is somebody's: {what}\n{}", used.said);
+        assert_eq!(
+            used.code,
+            Some(4),
+            "a lock that can't be read is somebody's: {what}\n{}",
+            used.said
+        );
         let used = run(&["unlock", "stack.yaml", "--yes"]);
         sober(&used, &what);
         assert_eq!(used.code, Some(0), "{what}\n{}", used.said);
@@ -370,7 +424,13 @@ fn damaged_locks_and_records_are_read_or_left_out() {
     put(&key, vec![b' '; 200_000_000]);
     let used = run(&[stack[0], stack[1], "--yes"]);
     sober(&used, "an enormous lock");
-    assert!(used.code == Some(4) && used.peak_mb < MODEST, "{} MB, {:?} {}", used.peak_mb, used.code, used.said);
+    assert!(
+        used.code == Some(4) && used.peak_mb < MODEST,
+        "{} MB, {:?} {}",
+        used.peak_mb,
+        used.code,
+        used.said
+    );
     sober(&run(&["unlock", "stack.yaml", "--yes"]), "an enormous lock");
     let used = run(&["history", "stack.yaml"]);
     sober(&used, "an enormous record");
@@ -423,7 +483,8 @@ fn damaged_answers_end_in_an_error_or_a_plan() {
 }
 
 fn damages_of_answers(cases: u32) -> Vec<Vec<damage::Edit>> {
-    let mut runner = TestRunner::new(Config { rng_seed: RngSeed::Fixed(SEED), ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { rng_seed: RngSeed::Fixed(SEED), ..Config::default() });
     (0..cases).map(|_| edits().new_tree(&mut runner).expect("edits").current()).collect()
 }
 
@@ -433,7 +494,13 @@ fn garbage_for_an_answer_ends_in_an_error() {
     write(home.join("stack.yaml"), json!({ "stack": "s", "region": "us-east-1", "resources": {
         "garbage": { "kind": "s3_bucket" }, "role": { "kind": "iam_role", "service": "glue.amazonaws.com" },
         "pair": { "kind": "ec2_key_pair" } } }).to_string());
-    let ok = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).into_bytes();
+    let ok = |body: &str| {
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    };
     let caller = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/x</Arn><UserId>U</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
     let garbage: Vec<(&str, Vec<u8>)> = vec![
         ("nothing", ok("")),
@@ -453,7 +520,9 @@ fn garbage_for_an_answer_ends_in_an_error() {
     ];
     let runs = garbage.into_iter().flat_map(|(what, answer)| {
         // Once from the first call on, once after lagoa knows where it is.
-        [true, false].map(|all| (format!("{what}, {}", if all { "always" } else { "later" }), answer.clone(), all))
+        [true, false].map(|all| {
+            (format!("{what}, {}", if all { "always" } else { "later" }), answer.clone(), all)
+        })
     });
     let threads: Vec<_> = runs
         .map(|(what, answer, all)| {
@@ -465,7 +534,12 @@ fn garbage_for_an_answer_ends_in_an_error() {
                     Some(if identity { caller.clone() } else { answer.clone() })
                 });
                 let used = lagoa(&home, &server.endpoint, &["plan", "stack.yaml"]);
-                println!("{what}: {:?}, {} MB, {:?}", used.took, used.peak_mb, used.said.lines().find(|l| l.contains("error")));
+                println!(
+                    "{what}: {:?}, {} MB, {:?}",
+                    used.took,
+                    used.peak_mb,
+                    used.said.lines().find(|l| l.contains("error"))
+                );
                 sober(&used, &what);
                 assert_eq!(used.code, Some(1), "{what}\n{}", used.said);
                 assert!(used.said.contains("error"), "{what}\n{}", used.said);

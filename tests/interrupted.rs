@@ -156,8 +156,7 @@ fn the_first_interrupt_lets_calls_in_flight_finish_and_starts_nothing_new() {
                 ("DELETE /int-then", "int-then", "int-first")
             }
         };
-        let gate =
-            Gate::new(&site.endpoint(), move |request| request.line.starts_with(held));
+        let gate = Gate::new(&site.endpoint(), move |request| request.line.starts_with(held));
         let mut run = Running::through(&site, &gate, &[command, "stack.yaml", "--yes"]);
         gate.held();
         run.signal(signal);
@@ -381,7 +380,9 @@ fn a_reader_that_goes_away_changes_nothing() {
     }
     let lagoa = env!("CARGO_BIN_EXE_lagoa");
     for shell in [
-        format!("{lagoa} apply stack.yaml --yes --sandbox -vv 2>&1 | head -1; exit ${{PIPESTATUS[0]}}"),
+        format!(
+            "{lagoa} apply stack.yaml --yes --sandbox -vv 2>&1 | head -1; exit ${{PIPESTATUS[0]}}"
+        ),
         format!("exec {lagoa} apply stack.yaml --yes --sandbox <&- >&- 2>&-"),
     ] {
         let mut command = Command::new("bash");
