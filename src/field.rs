@@ -31,10 +31,6 @@ use serde_json::Value;
 use crate::policy;
 pub use database::{Connection, Database, Tls, Warehouse, WarehouseOf};
 
-mod database;
-
-pub use database::{Connection, Database, Tls, Warehouse, WarehouseOf};
-
 macro_rules! wrapper {
     ($(#[$doc:meta])* $name:ident, $($keyword:literal),+) => {
         $(#[$doc])*

@@ -23,7 +23,7 @@ use crate::graph::Graph;
 use crate::kind::{AnyKind, Neighbours, OnDestroy, Site};
 use crate::reference::{self, Reference, is_marked};
 use instances::Instance;
-use scope::{Findings, Scope};
+use scope::{Findings, Room, Scope};
 use shape::Shaper;
 
 /// A checked stack file.
@@ -129,6 +129,7 @@ pub fn check(
         each: None,
         kinds: &nothing,
         left_out: &[],
+        room: &Room::default(),
     };
     let region = region(document, &outer, &mut problems);
     let (instances, left_out) = instances::instances(document, &outer, &mut problems);

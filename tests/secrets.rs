@@ -6,6 +6,8 @@ mod cloud;
 mod support;
 
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 use cloud::wait;
 use serde_json::{Value, json};
@@ -56,6 +58,18 @@ fn secrets(site: &Site) -> Vec<String> {
     })
 }
 
+/// The command lines of a process and of those it started.
+fn command_lines(pid: u32) -> Vec<(u32, String)> {
+    let read = |path: String| std::fs::read(path).unwrap_or_default();
+    let line = read(format!("/proc/{pid}/cmdline"));
+    let mut all = vec![(pid, String::from_utf8_lossy(&line).into_owned())];
+    let children = read(format!("/proc/{pid}/task/{pid}/children"));
+    let children = String::from_utf8_lossy(&children).into_owned();
+    let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+    all.extend(children.flat_map(command_lines));
+    all
+}
+
 fn files(folder: &Path, out: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(folder).expect("read a folder").flatten() {
         let path = entry.path();
@@ -74,9 +88,22 @@ fn no_secret_is_printed_logged_tagged_or_written() {
     site.stack("secrets", platform().as_object().expect("resources"));
     let mut seen: Vec<(String, String)> = Vec::new();
     let mut run = |arguments: &[&str], code: i32| {
-        let output =
-            site.command(arguments).env("PLANTED_PASSWORD", PLANTED).output().expect("run lagoa");
+        let mut command = site.command(arguments);
+        command.env("PLANTED_PASSWORD", PLANTED).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("run lagoa");
         let said = arguments.join(" ");
+        let pid = child.id();
+        let output = std::thread::spawn(move || child.wait_with_output().expect("run lagoa"));
+        while !output.is_finished() {
+            for (process, line) in command_lines(pid) {
+                let place = format!("arguments of {process} of {said}");
+                if !seen.iter().any(|(known, _)| *known == place) {
+                    seen.push((place, line));
+                }
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let output = output.join().expect("its output");
         assert_eq!(
             output.status.code(),
             Some(code),
@@ -106,6 +133,7 @@ fn no_secret_is_printed_logged_tagged_or_written() {
     run(&["history", "stack.yaml", "--sandbox", "--json"], 0);
 
     let secrets = secrets(&site);
+    assert!(seen.iter().any(|(place, _)| place.starts_with("arguments of")), "arguments are seen");
     assert!(secrets.len() >= 10, "a password, a key and more were made: {}", secrets.len());
     let tagging = aws_sdk_resourcegroupstagging::Client::new(&cloud::config(&site));
     let tags = wait(tagging.get_resources().send()).expect("read all tags");

@@ -22,6 +22,9 @@ use crate::kind::Site;
 const TAG: &str = "lagoa:home";
 /// Days that the record of a run is kept.
 const HISTORY_DAYS: i32 = 400;
+/// Bytes of an object that are read: a lock has a few hundred, the record of a run some for each
+/// step.
+const OBJECT_LIMIT: i64 = 16_000_000;
 /// How often a write is tried that fell together with another one.
 const CONFLICTS: u32 = 20;
 const CONFLICT_PAUSE: Duration = Duration::from_millis(100);
@@ -124,7 +127,8 @@ impl Home {
         }
     }
 
-    /// Reads an object; `None` when there is none, or no bucket.
+    /// Reads an object; `None` when there is none, or no bucket. One that is far too large, which
+    /// lagoa never wrote, reads as an empty one.
     pub async fn get(&self, key: &str) -> Result<Option<Kept>, Error> {
         let call = self.s3.get_object().bucket(&self.bucket).key(key);
         let reply = call.expected_bucket_owner(&self.site.account).send().await;
@@ -134,10 +138,13 @@ impl Home {
         let written =
             reply.last_modified().and_then(|time| Timestamp::from_second(time.secs()).ok());
         let etag = reply.e_tag().unwrap_or_default().to_owned();
+        let written = written.unwrap_or_else(Timestamp::now);
+        if reply.content_length().is_none_or(|length| length > OBJECT_LIMIT) {
+            return Ok(Some(Kept { body: Vec::new(), etag, written }));
+        }
         let body = reply.body.collect().await.map_err(|error| {
             Error::new(Class::Transient, format!("{key} could not be read: {error}"))
         })?;
-        let written = written.unwrap_or_else(Timestamp::now);
         Ok(Some(Kept { body: body.to_vec(), etag, written }))
     }
 

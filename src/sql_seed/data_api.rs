@@ -56,7 +56,10 @@ impl DataApi<'_> {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        persist(PATIENCE, call, &|error| (self.status)(error.to_string())).await.map_err(trouble)
+        let waiting = |error: &Error| (self.status)(error.to_string());
+        // What is half done is worth its end: whoever stops the run waits for a batch of SQL.
+        let stopped = async || std::future::pending().await;
+        persist(PATIENCE, call, &waiting, stopped).await.map_err(trouble)
     }
 
     /// Asks until the statement has come to its end.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::scope::{Findings, Scope};
+use super::scope::{Findings, Room, Scope};
 use crate::diagnostic::Problem;
 use crate::document::{Document, Node, ResourceEntry, Yaml};
 use crate::kind::AnyKind;
@@ -29,7 +29,12 @@ pub(super) fn instances<'a>(
     let mut first: BTreeMap<String, &ResourceEntry> = BTreeMap::new();
     for (_, entry) in &document.resources {
         let Some(kind) = kind(entry, problems) else { continue };
+        let size = entry.body.iter().map(|(_, node)| Room::of(node)).sum();
         for each in rounds(entry, scope, problems) {
+            if each.is_some() && !scope.room.take(size) {
+                problems.push(Room::none(&entry.key.place));
+                break;
+            }
             let mut findings = Findings::default();
             let scope = Scope { each: each.as_ref(), ..*scope };
             let key = scope.text(&entry.key.text, &entry.key.place, &mut findings);

@@ -8,10 +8,11 @@
 //! | `${aws:username}`, anything with a colon | a variable of IAM policies: stays as it is |
 //! | `$${` | a literal `${` |
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Place, Problem};
-use crate::document::{Node, Yaml};
+use crate::document::{NODE_LIMIT, Node, Yaml};
 use crate::kind::AnyKind;
 use crate::reference::Reference;
 
@@ -27,6 +28,50 @@ pub(super) struct Scope<'a> {
     pub kinds: &'a BTreeMap<String, &'static dyn AnyKind>,
     /// Keys that `when` leaves out.
     pub left_out: &'a [String],
+    /// What may still be filled in.
+    pub room: &'a Room,
+}
+
+/// What a node counts for besides its text.
+const NODE: usize = 100;
+/// How deep `${…}` may stand inside each other.
+const DEPTH: usize = 8;
+/// Problems of one resource; a file that has more is no stack file.
+const PROBLEMS: usize = 1000;
+
+/// How much variables and `for_each` may make of a stack file: a few lines could fill any memory.
+pub(super) struct Room(Cell<usize>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Cell::new(NODE_LIMIT * NODE))
+    }
+}
+
+impl Room {
+    /// Takes that much; false when there is no more.
+    pub fn take(&self, much: usize) -> bool {
+        let left = self.0.get().checked_sub(much);
+        self.0.set(left.unwrap_or(0));
+        left.is_some()
+    }
+
+    /// What a node takes with all that is in it.
+    pub fn of(node: &Node) -> usize {
+        NODE + match &node.value {
+            Yaml::Null => 0,
+            Yaml::Scalar(scalar) => scalar.text.len(),
+            Yaml::Sequence(items) => items.iter().map(Self::of).sum(),
+            Yaml::Mapping(all) => all.iter().map(|(key, one)| key.text.len() + Self::of(one)).sum(),
+        }
+    }
+
+    /// Says that there is none.
+    pub fn none(place: &Place) -> Problem {
+        Problem::error("with its variables and `for_each` filled in, the stack is far too large")
+            .at(place)
+            .help("fill in less, or make several stacks of it")
+    }
 }
 
 /// A reference and where it stands.
@@ -49,7 +94,9 @@ pub(super) struct Findings {
 
 impl Findings {
     pub fn problem(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        if self.problems.len() < PROBLEMS {
+            self.problems.push(problem);
+        }
     }
 
     /// Stands for what couldn't be filled in.
@@ -73,7 +120,8 @@ impl Scope<'_> {
             Some(("each", path)) => self.each_node(path),
             _ => None,
         };
-        meant.unwrap_or(node)
+        // Where there is no room any more, the text that stays says so.
+        meant.filter(|meant| self.room.take(Room::of(meant))).unwrap_or(node)
     }
 
     fn each_node(&self, path: &str) -> Option<&Node> {
@@ -101,7 +149,12 @@ impl Scope<'_> {
             };
             let inner = &rest[start + 2..start + 2 + length];
             let whole = start == 0 && rest.len() == text.len() && start + 3 + length == text.len();
-            out.push_str(&self.expression(inner, whole, place, findings));
+            let filled = self.expression(inner, whole, place, findings);
+            if !self.room.take(filled.len()) {
+                findings.hole(Room::none(place));
+                return out;
+            }
+            out.push_str(&filled);
             rest = &rest[start + 3 + length..];
         }
         out.push_str(rest);
@@ -231,6 +284,7 @@ fn closing(text: &str) -> Option<usize> {
     let mut depth = 0;
     for (at, c) in text.char_indices() {
         match c {
+            '{' if depth == DEPTH => return None,
             '{' => depth += 1,
             '}' if depth == 0 => return Some(at),
             '}' => depth -= 1,
