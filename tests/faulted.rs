@@ -141,7 +141,12 @@ fn ground(site: &Site) -> (Value, Value) {
 }
 
 /// Applies and destroys through such a proxy, and looks at both ends.
-fn round(site: &Site, (full, bare): &(Value, Value), what: &str, judge: impl Fn() -> Judge) -> usize {
+fn round(
+    site: &Site,
+    (full, bare): &(Value, Value),
+    what: &str,
+    judge: impl Fn() -> Judge,
+) -> usize {
     let world = site.copy();
     let (ran, applied) = through(&world, judge(), "apply");
     assert_eq!(ran.code(), Some(0), "{what}: apply\n{}\n{}", ran.stdout(), ran.stderr());
@@ -261,7 +266,7 @@ fn try_row(site: &Site, (code, part, expected): (&str, &str, Class)) {
         assert_eq!(ran.code(), Some(1), "{code}: not worth another call\n{said}");
         assert_eq!(calls, 1, "{code}: not called again");
         assert!(said.contains(&format!("{code}: {message}")), "AWS's words\n{said}");
-        assert!(said.contains("s3_bucket rows-second could not be updated"), "what failed\n{said}");
+        assert!(said.contains("s3_bucket rows-second could not be"), "what failed\n{said}");
     }
 }
 
@@ -282,14 +287,34 @@ fn mixed(site: &Site) {
     site.stack("outage", stack.as_object().expect("a mapping"));
 }
 
+/// What can't be read can't be planned: nothing is begun.
+#[test]
+fn a_service_that_is_out_from_the_start_is_told_in_time() {
+    let site = Site::serverless("faulted-unread");
+    mixed(&site);
+    let start = Instant::now();
+    let judge = |call: &Call| match call.service.as_str() {
+        "rds" => shapes::of("rds").throttled(),
+        _ => Deed::Pass,
+    };
+    let (ran, _) = through(&site, Box::new(judge), "apply");
+    assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
+    assert!(start.elapsed() < OUTAGE, "it took {:?}", start.elapsed());
+    let said = ran.stderr();
+    assert_eq!(said.matches("error:").count(), 1, "one error: {said}");
+    assert!(
+        said.contains("rds_") && said.contains("cannot be read: Throttling: Rate exceeded"),
+        "{said}"
+    );
+    assert_eq!(site.plan()["resources"].as_array().map(Vec::len), Some(6), "nothing was begun");
+}
+
 #[test]
 fn a_service_that_is_out_fails_alone_and_in_time() {
     let site = Site::serverless("faulted-out");
     mixed(&site);
-    let deeds: [(&str, fn() -> Deed); 2] = [
-        ("throttled", || shapes::of("rds").throttled()),
-        ("reset", || Deed::Reset),
-    ];
+    let deeds: [(&str, fn() -> Deed); 2] =
+        [("throttled", || shapes::of("rds").throttled()), ("reset", || Deed::Reset)];
     std::thread::scope(|scope| {
         for (what, deed) in deeds {
             let world = site.copy();
@@ -309,8 +334,13 @@ fn a_service_that_is_out_fails_alone_and_in_time() {
                     let named = format!("rds_parameter_group {key} could not be created");
                     assert!(said.contains(&named), "{what}: {said}");
                 }
-                let reason = if what == "throttled" { "Throttling: Rate exceeded" } else { "no answer from AWS" };
+                let reason = if what == "throttled" {
+                    "Throttling: Rate exceeded"
+                } else {
+                    "no answer from AWS"
+                };
                 assert!(said.contains(reason), "{what}: {said}");
+                assert!(said.contains("rds:"), "{what}: it names the service's operation: {said}");
                 assert!(said.contains("3 steps done, 2 failed, 1 not started"), "{what}: {said}");
                 // The service is back: the next run goes on.
                 let plan = world.plan();
@@ -342,7 +372,11 @@ fn failures_inside_of_success_are_seen() {
     let world = site.copy();
     let inside = "<DeleteResult><Error><Key>one/</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error></DeleteResult>";
     let judge = move |call: &Call| {
-        if call.operation.contains("?delete") { Deed::Answer(200, inside.to_owned()) } else { Deed::Pass }
+        if call.operation.contains("?delete") {
+            Deed::Answer(200, inside.to_owned())
+        } else {
+            Deed::Pass
+        }
     };
     let (ran, _) = through(&world, Box::new(judge), "destroy");
     let said = ran.stderr() + &ran.stdout();

@@ -93,7 +93,8 @@ impl Row<'_> {
     fn walk(&self, walk: &Walk, gone_on: &AtomicUsize, wrong: &Mutex<Vec<String>>) -> usize {
         let mut points = 0;
         for number in (walk.offset..).step_by(walk.stride) {
-            let start = if self.command == "apply" { &self.ground.empty } else { &self.ground.applied };
+            let start =
+                if self.command == "apply" { &self.ground.empty } else { &self.ground.applied };
             let world = start.copy();
             let killed = kill_at(&world, self.command, number, &self.deed);
             let went_on = killed.and_then(|left| match left {
@@ -110,7 +111,8 @@ impl Row<'_> {
                 Err(why) => {
                     let Self { command, deed, next, .. } = self;
                     let name = &self.ground.family.name;
-                    let what = format!("{name}: {command}, {deed:?} at call {number}, then {next}: {why}");
+                    let what =
+                        format!("{name}: {command}, {deed:?} at call {number}, then {next}: {why}");
                     println!("{what}");
                     wrong.lock().expect("a list").push(what);
                 }
@@ -170,8 +172,7 @@ fn kill_at(
     };
     let proxy = Proxy::new(&world.endpoint(), Box::new(judge));
     let mut lagoa = world.through(&proxy.endpoint, &[command, "stack.yaml", "--yes"]);
-    let mut child =
-        lagoa.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("run lagoa");
+    let mut child = lagoa.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("run lagoa");
     loop {
         if at.recv_timeout(Duration::from_millis(10)).is_ok() {
             child.kill().expect("kill lagoa");

@@ -358,7 +358,8 @@ pub fn same(expected: &Value, found: &Value) -> Result<(), String> {
     let differences: Vec<String> = paths
         .filter(|path| expected.get(*path) != found.get(*path))
         .map(|path| {
-            let of = |counts: &BTreeMap<String, String>| counts.get(path).unwrap_or(&nothing).clone();
+            let of =
+                |counts: &BTreeMap<String, String>| counts.get(path).unwrap_or(&nothing).clone();
             format!("{path}: {} instead of {}", of(&found), of(&expected))
         })
         .collect();

@@ -55,12 +55,7 @@ const SHAPES: &[Shape] = &[
     shape("tagging", Form::Json, 400, "ThrottledException"),
 ];
 
-const fn shape(
-    service: &'static str,
-    form: Form,
-    status: u16,
-    throttles: &'static str,
-) -> Shape {
+const fn shape(service: &'static str, form: Form, status: u16, throttles: &'static str) -> Shape {
     Shape { service, form, status, throttles }
 }
 
