@@ -266,7 +266,7 @@ fn try_row(site: &Site, (code, part, expected): (&str, &str, Class)) {
         assert_eq!(ran.code(), Some(1), "{code}: not worth another call\n{said}");
         assert_eq!(calls, 1, "{code}: not called again");
         assert!(said.contains(&format!("{code}: {message}")), "AWS's words\n{said}");
-        assert!(said.contains("s3_bucket rows-second could not be updated"), "what failed\n{said}");
+        assert!(said.contains("s3_bucket rows-second could not be"), "what failed\n{said}");
     }
 }
 
@@ -285,6 +285,28 @@ fn mixed(site: &Site) {
         "out-role": { "kind": "iam_role", "service": "ec2.amazonaws.com", "managed_policies": ["out-policy"] },
     });
     site.stack("outage", stack.as_object().expect("a mapping"));
+}
+
+/// What can't be read can't be planned: nothing is begun.
+#[test]
+fn a_service_that_is_out_from_the_start_is_told_in_time() {
+    let site = Site::serverless("faulted-unread");
+    mixed(&site);
+    let start = Instant::now();
+    let judge = |call: &Call| match call.service.as_str() {
+        "rds" => shapes::of("rds").throttled(),
+        _ => Deed::Pass,
+    };
+    let (ran, _) = through(&site, Box::new(judge), "apply");
+    assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
+    assert!(start.elapsed() < OUTAGE, "it took {:?}", start.elapsed());
+    let said = ran.stderr();
+    assert_eq!(said.matches("error:").count(), 1, "one error: {said}");
+    assert!(
+        said.contains("rds_") && said.contains("cannot be read: Throttling: Rate exceeded"),
+        "{said}"
+    );
+    assert_eq!(site.plan()["resources"].as_array().map(Vec::len), Some(6), "nothing was begun");
 }
 
 #[test]
@@ -318,6 +340,7 @@ fn a_service_that_is_out_fails_alone_and_in_time() {
                     "no answer from AWS"
                 };
                 assert!(said.contains(reason), "{what}: {said}");
+                assert!(said.contains("rds:"), "{what}: it names the service's operation: {said}");
                 assert!(said.contains("3 steps done, 2 failed, 1 not started"), "{what}: {said}");
                 // The service is back: the next run goes on.
                 let plan = world.plan();

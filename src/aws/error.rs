@@ -250,7 +250,7 @@ where
     fn from(error: SdkError<E, HttpResponse>) -> Self {
         let status = error.raw_response().map(|response| response.status().as_u16());
         let request_id = error.request_id().map(str::to_owned);
-        match &error {
+        let told = match &error {
             SdkError::ServiceError(service) => {
                 let code = service.err().code().map(str::to_owned);
                 let code = code.or(status.map(|status| status.to_string())).unwrap_or_default();
@@ -272,8 +272,21 @@ where
                 let class = class("", "", status);
                 Self { request_id, ..Self::new(class, message) }
             }
+        };
+        match operation::<E>().filter(|_| told.is_outage()) {
+            Some(call) => told.hint(format!("{call} is what AWS doesn't do now: try again later")),
+            None => told,
         }
     }
+}
+
+/// The service and operation that an error of the SDK's is of: `rds:CreateDBInstance`. The SDK
+/// says it nowhere but in the name of the error's type.
+fn operation<E>() -> Option<String> {
+    let path = std::any::type_name::<E>();
+    let service = path.strip_prefix("aws_sdk_")?.split("::").next()?;
+    let operation = path.rsplit("::").next()?.strip_suffix("Error")?;
+    Some(format!("{service}:{operation}"))
 }
 
 /// What an error and its causes say, without the dump of the whole reply that the SDK offers.
@@ -358,6 +371,13 @@ mod tests {
         assert!(says_throttled(400, r#"{"__type":"com.amazonaws#ThrottlingException"}"#));
         assert!(!says_throttled(503, "<Code>ServiceUnavailable</Code>"));
         assert!(!says_throttled(400, r#"{"__type":"ValidationException","message":"Throttle"}"#));
+    }
+
+    #[test]
+    fn an_error_knows_its_operation() {
+        use aws_sdk_rds::operation::create_db_instance::CreateDBInstanceError;
+        assert_eq!(operation::<CreateDBInstanceError>().as_deref(), Some("rds:CreateDBInstance"));
+        assert_eq!(operation::<BuildError>(), None);
     }
 
     #[test]

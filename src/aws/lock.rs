@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::home::{Condition, Home, Kept, Put};
+use super::retry::{OUTAGE, persist};
 use super::{Class, Error};
 
 /// How long a lock holds without a renewal.
@@ -124,8 +125,18 @@ fn held(kept: &Kept) -> Held {
     Held { holder, until, etag: kept.etag.clone() }
 }
 
-/// Takes the stack's lock if it is free or expired.
+/// Takes the stack's lock if it is free or expired. Calls again while the service throttles or
+/// falters: whoever waits for a lock asks so often that some calls will fail.
 pub async fn take(
+    home: Home,
+    stack: &str,
+    holder: Holder,
+    lease: Duration,
+) -> Result<Taken, Error> {
+    persist(OUTAGE, || try_take(home.clone(), stack, holder.clone(), lease), &|_| ()).await
+}
+
+async fn try_take(
     home: Home,
     stack: &str,
     holder: Holder,
