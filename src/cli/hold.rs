@@ -15,6 +15,7 @@ use crate::aws::lock::{self, Held, Holder, LEASE, Lock, Taken};
 use crate::diagnostic::Problem;
 use crate::report::problems;
 use crate::report::progress::time;
+use crate::report::style::harmless;
 use crate::report::terminal::Terminal;
 
 /// How often a lock that is waited for is looked at.
@@ -40,7 +41,7 @@ pub struct Hold {
 impl Hold {
     /// Waits until the lock is lost, and says so.
     pub async fn lost(&self) -> String {
-        format!("the lock is lost: {}", self.lock.lost().await)
+        format!("the lock is lost: {}", harmless(&self.lock.lost().await))
     }
 }
 
@@ -151,7 +152,7 @@ pub fn words(held: &Held) -> String {
     let age = Duration::try_from(age).unwrap_or_default();
     format!(
         "{} since {} ({}), until {} unless it is renewed",
-        held.holder,
+        harmless(&held.holder.to_string()),
         second(since),
         time(age),
         second(held.until)
