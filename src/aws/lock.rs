@@ -133,7 +133,13 @@ pub async fn take(
     holder: Holder,
     lease: Duration,
 ) -> Result<Taken, Error> {
-    persist(OUTAGE, || try_take(home.clone(), stack, holder.clone(), lease), &|_| ()).await
+    persist(
+        OUTAGE,
+        || try_take(home.clone(), stack, holder.clone(), lease),
+        &|_| (),
+        async || std::future::pending().await,
+    )
+    .await
 }
 
 async fn try_take(
