@@ -239,7 +239,8 @@ impl<C: Channel> File<'_, C> {
     ) -> Result<(), SeedError> {
         self.record(State::Running, index).await?;
         let text = requests.text(index);
-        let token = self.token(&[text], 0);
+        // The ledger tells the next run of this; a token is for answers that this run loses.
+        let token = self.token(&[text, &self.since.to_string()], 0);
         match self.job.seeding.channel.execute(text, Some(&token)).await {
             Ok(_) => {
                 let done = index + 1;
@@ -270,6 +271,15 @@ impl<C: Channel> File<'_, C> {
         }
     }
 
+    /// Whether the ledger of this warehouse has the row of that run.
+    async fn is_written(&self, run: &str) -> Result<bool, Trouble> {
+        let seeding = self.job.seeding;
+        let query = table::query(seeding.stack, seeding.seed);
+        let page = Page::read(&seeding.channel.execute(&query, None).await?.rows);
+        let page = page.map_err(|error| Trouble::Rejected(error.to_string()))?;
+        Ok(page.rows.iter().any(|row| row.file == self.unit.path && row.run == run))
+    }
+
     /// Sends statements between the lock and the row. A failure from before this run began is what
     /// the token remembers, and doesn't count.
     async fn send(&mut self, texts: Vec<String>, state: State, done: usize) -> Result<(), Trouble> {
@@ -286,6 +296,10 @@ impl<C: Channel> File<'_, C> {
             sqls.extend(texts.iter().cloned());
             sqls.push(row);
             match seeding.channel.transact(&sqls, &token).await {
+                // What the token remembers may have happened in a warehouse that is gone.
+                Ok(reply) if reply.at < self.since && !self.is_written(&run).await? => {
+                    attempt += 1;
+                }
                 Ok(_) => {
                     self.count += 1;
                     return Ok(());
@@ -302,8 +316,9 @@ impl<C: Channel> File<'_, C> {
     fn token(&self, parts: &[&str], attempt: u32) -> String {
         let seeding = self.job.seeding;
         let (count, attempt) = (self.count.to_string(), attempt.to_string());
-        let place = [seeding.stack, seeding.seed, &self.unit.path, &self.unit.digest];
-        let all = place.into_iter().chain([count.as_str(), attempt.as_str()]);
+        let file = [self.unit.path.as_str(), self.unit.digest.as_str()];
+        let place = [seeding.warehouse, seeding.stack, seeding.seed].into_iter().chain(file);
+        let all = place.chain([count.as_str(), attempt.as_str()]);
         digest::token(&all.chain(parts.iter().copied()).collect::<Vec<_>>())
     }
 
@@ -349,4 +364,84 @@ fn rest(request: &Request, done: usize) -> Option<Request> {
             statements: statements.start.max(done)..statements.end,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::seed::{Engine, examine};
+
+    /// Answers transactions as it is told, in order, and remembers their tokens.
+    #[derive(Default)]
+    struct Script {
+        answers: RefCell<Vec<Result<Timestamp, (usize, Timestamp)>>>,
+        tokens: RefCell<Vec<String>>,
+    }
+
+    const NOW: Timestamp = Timestamp::constant(2_000, 0);
+    const BEFORE: Timestamp = Timestamp::constant(1_000, 0);
+
+    impl Channel for Script {
+        async fn execute(&self, _: &str, _: Option<&str>) -> Result<Reply, Trouble> {
+            Ok(Reply { rows: Vec::new(), at: NOW })
+        }
+
+        async fn transact(&self, sqls: &[String], token: &str) -> Result<Reply, Trouble> {
+            assert!(sqls.len() <= 40 && sqls[0].starts_with("LOCK"));
+            self.tokens.borrow_mut().push(token.to_owned());
+            match self.answers.borrow_mut().remove(0) {
+                Ok(at) => Ok(Reply { rows: Vec::new(), at }),
+                Err((index, at)) => {
+                    Err(Trouble::Refused { index, message: "no such table".into(), at })
+                }
+            }
+        }
+    }
+
+    fn run(
+        name: &str,
+        warehouse: &str,
+        answers: &[Result<Timestamp, (usize, Timestamp)>],
+    ) -> (Result<Report, String>, Vec<String>) {
+        let root = std::env::temp_dir().join(format!("lagoa-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&root).expect("a folder");
+        std::fs::write(root.join("a.sql"), "select 1;\nselect 2;").expect("a file");
+        let unit = examine(&root, "a.sql", Engine::Redshift, &Work::Script, &BTreeMap::new());
+        let channel = Script { answers: RefCell::new(answers.to_vec()), ..Script::default() };
+        let seeding = WarehouseSeeding { channel: &channel, warehouse, stack: "s", seed: "k" };
+        let units = [unit.expect("a sound file")];
+        let mut watch = |_| ();
+        let work = seeding.run(&root, &units, Rule::Changed, None, &mut watch);
+        let report = futures::executor::block_on(work).map_err(|error| error.to_string());
+        std::fs::remove_dir_all(&root).expect("removed");
+        (report, channel.tokens.into_inner())
+    }
+
+    #[test]
+    fn one_request_is_enough_and_its_token_is_its_work() {
+        let (report, tokens) = run("once", "w", &[Ok(NOW)]);
+        assert!(report.is_ok() && tokens.len() == 1 && tokens[0].len() == 64);
+        assert_eq!(run("again", "w", &[Ok(NOW)]).1, tokens);
+        assert_ne!(run("other", "v", &[Ok(NOW)]).1, tokens);
+    }
+
+    #[test]
+    fn what_a_token_remembers_of_earlier_runs_does_not_count() {
+        for old in [Err((1, BEFORE)), Ok(BEFORE)] {
+            let (report, tokens) = run(&format!("old-{}", old.is_ok()), "w", &[old, Ok(NOW)]);
+            assert!(report.is_ok(), "{report:?}");
+            assert_ne!(tokens[0], tokens[1]);
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_its_statement() {
+        let (report, _) = run("refused", "w", &[Err((2, NOW))]);
+        let error = report.expect_err("refused");
+        assert!(error.starts_with("a.sql:2:1: no such table"), "{error}");
+        assert!(error.contains("nothing of this file was applied"));
+    }
 }
