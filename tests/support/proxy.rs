@@ -14,6 +14,8 @@ pub struct Call {
     pub number: usize,
     /// `s3`, `iam`, `rds`, …, from the signature.
     pub service: String,
+    /// `RunJobFlow`, …, of services that name it in a header; else empty.
+    pub operation: String,
 }
 
 /// What becomes of a call.
@@ -89,7 +91,7 @@ fn serve(
 ) -> Option<()> {
     let request = read_message(&mut client)?;
     let number = calls.fetch_add(1, Ordering::SeqCst);
-    let call = Call { number, service: service(&request) };
+    let call = Call { number, service: service(&request), operation: operation(&request) };
     let deed = (judge.lock().ok()?)(&call);
     let answer = match deed {
         Deed::Drop => return None,
@@ -154,4 +156,10 @@ fn service(request: &[u8]) -> String {
     let signed = header(request, "authorization").unwrap_or_default();
     let scope = signed.split("Credential=").nth(1).unwrap_or_default();
     scope.split('/').nth(3).unwrap_or_default().to_owned()
+}
+
+/// The operation in `X-Amz-Target: ElasticMapReduce.RunJobFlow`.
+fn operation(request: &[u8]) -> String {
+    let target = header(request, "x-amz-target").unwrap_or_default();
+    target.rsplit('.').next().unwrap_or_default().to_owned()
 }

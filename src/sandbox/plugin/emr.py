@@ -46,8 +46,9 @@ def _cluster(self, cluster_id):
 def _alive(self, cluster_id):
     found = _cluster(self, cluster_id)
     if found.state not in ALIVE:
-        raise ValidationException("A job flow that is shutting down, terminated, or finished "
-                                  "may not be modified.")
+        raise ValidationException(
+            "A job flow that is shutting down, terminated, or finished may not be modified."
+        )
     return found
 
 
@@ -315,9 +316,7 @@ def add_instance_groups(_original, self):
     for one in added:
         one.change({}, "PROVISIONING")
     cluster.machines += added
-    return ActionResult(
-        {"JobFlowId": cluster.id, "InstanceGroupIds": [one.id for one in added]}
-    )
+    return ActionResult({"JobFlowId": cluster.id, "InstanceGroupIds": [one.id for one in added]})
 
 
 @replaces(ElasticMapReduceResponse)
@@ -422,8 +421,10 @@ def add_job_flow_steps(_original, self):
     cluster = _alive(self, asked["JobFlowId"])
     active = [step for step in cluster.steps if step.state in ("PENDING", "RUNNING")]
     if len(active) + len(asked["Steps"]) > 256:
-        raise ValidationException("Maximum number of active steps(State = 'Running', 'Pending' "
-                                  "or 'Cancel Pending') for cluster exceeded.")
+        raise ValidationException(
+            "Maximum number of active steps(State = 'Running', 'Pending' or 'Cancel Pending') "
+            "for cluster exceeded."
+        )
     added = [Step(one) for one in asked["Steps"]]
     cluster.steps += added
     return ActionResult({"StepIds": [step.id for step in added]})
@@ -451,7 +452,8 @@ def describe_step(_original, self):
     for step in _cluster(self, asked["ClusterId"]).steps:
         if step.id == asked["StepId"]:
             return ActionResult({"Step": step.describe()})
-    raise InvalidRequestException("Step id '{}' is not valid.".format(asked["StepId"]))
+    wrong = asked["StepId"]
+    raise InvalidRequestException(f"Step id '{wrong}' is not valid.")
 
 
 @replaces(ElasticMapReduceResponse)
