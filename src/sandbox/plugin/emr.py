@@ -422,8 +422,8 @@ def add_job_flow_steps(_original, self):
     active = [step for step in cluster.steps if step.state in ("PENDING", "RUNNING")]
     if len(active) + len(asked["Steps"]) > 256:
         raise ValidationException(
-            "Maximum number of active steps(State = 'Running', 'Pending' "
-            "or 'Cancel Pending') for cluster exceeded."
+            "Maximum number of active steps(State = 'Running', 'Pending' or 'Cancel Pending') "
+            "for cluster exceeded."
         )
     added = [Step(one) for one in asked["Steps"]]
     cluster.steps += added
@@ -452,7 +452,8 @@ def describe_step(_original, self):
     for step in _cluster(self, asked["ClusterId"]).steps:
         if step.id == asked["StepId"]:
             return ActionResult({"Step": step.describe()})
-    raise InvalidRequestException("Step id '{}' is not valid.".format(asked["StepId"]))
+    wrong = asked["StepId"]
+    raise InvalidRequestException(f"Step id '{wrong}' is not valid.")
 
 
 @replaces(ElasticMapReduceResponse)

@@ -21,7 +21,9 @@ def new_id(prefix):
 
 def moment(seconds):
     """A moment of our clock as the API writes it."""
-    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    if seconds is None:
+        return None
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
 
 
 class Machines:
