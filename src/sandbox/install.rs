@@ -36,6 +36,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "eks_rules.py",
     "eks_things.py",
     "iam.py",
+    "iam_providers.py",
     "mariadb.py",
     "missing.py",
     "patching.py",
