@@ -10,6 +10,7 @@ mod scope;
 mod shape;
 mod special;
 mod variables;
+mod within;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -131,7 +132,7 @@ pub fn check(
         left_out: &[],
         room: &Room::default(),
     };
-    let region = region(document, &outer, &mut problems);
+    let region = variables::region(document, &outer, &mut problems);
     let (instances, left_out) = instances::instances(document, &outer, &mut problems);
     let kinds = instances.iter().map(|one| (one.key.clone(), one.kind)).collect();
     let scope = Scope { kinds: &kinds, left_out: &left_out, ..outer };
@@ -144,7 +145,7 @@ pub fn check(
         edges.push((resource.key.clone(), needs));
         resources.push(resource);
     }
-    name_within(&mut resources);
+    within::name(&mut resources);
     checker.same_names(&resources);
     let outputs = document.outputs.iter().map(|(key, node)| checker.output(key, node)).collect();
     let mut problems = checker.problems;
@@ -158,19 +159,6 @@ pub fn check(
     };
     let graph = rings::graph(edges, |ring| problems.push(rings::problem(&stack, ring)));
     if problems.is_empty() { Ok((stack, graph)) } else { Err(problems) }
-}
-
-/// The region, which may be a variable's.
-fn region(document: &Document, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<String> {
-    let node = document.region.as_ref()?;
-    let mut findings = Findings::default();
-    let region = scope.text(node.text()?, &node.place, &mut findings);
-    if is_marked(&region) && findings.problems.is_empty() {
-        let message = "the region can't depend on a resource";
-        findings.problem(Problem::error(message).at(&node.place));
-    }
-    problems.extend(findings.problems);
-    Some(region)
 }
 
 /// What the kinds have to say about each resource among the others.
@@ -325,22 +313,6 @@ impl Checker<'_> {
         self.problems.extend(problems);
         self.problems.extend(links.iter().filter_map(|link| links::check(link, None, &self.scope)));
         Output { name: key.text.clone(), value, place: node.place.clone() }
-    }
-}
-
-/// Puts what a name is unique in before it: `cluster/name`.
-fn name_within(resources: &mut [Resource]) {
-    let names: BTreeMap<String, String> =
-        resources.iter().map(|one| (one.key.clone(), one.name.clone())).collect();
-    let known = |reference: &Reference| {
-        let name = names.get(&reference.key).filter(|_| reference.field == "name");
-        name.map(|name| Value::String(name.clone()))
-    };
-    for resource in resources {
-        let Some(field) = resource.kind.facts().within else { continue };
-        if let Value::String(outer) = reference::fill(&resource.fields[field], &known) {
-            resource.name = format!("{outer}/{}", resource.name);
-        }
     }
 }
 

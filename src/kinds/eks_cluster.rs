@@ -230,17 +230,19 @@ lake-control-plane:
     }
 
     fn summary(&self, live: Option<&Self>, _root: &Path) -> Vec<String> {
-        let steps = live.map(|live| self.versions_after(live)).unwrap_or_default();
-        let Some(live) = live.filter(|_| !steps.is_empty()) else { return Vec::new() };
-        let mut words = vec![format!(
-            "upgrade from {}: {}, one after the other, some ten minutes each; it can't be undone",
-            live.version.as_deref().unwrap_or_default(),
-            steps.join(", ")
-        )];
-        words.push(
+        let Some(live) = live else { return Vec::new() };
+        let steps = self.versions_after(live);
+        let (Some((last, between)), Some(old)) = (steps.split_last(), &live.version) else {
+            return Vec::new();
+        };
+        let way = match between {
+            [] => String::new(),
+            between => format!(" by way of {}", between.join(", ")),
+        };
+        vec![
+            format!("upgrade from {old} to {last}{way}, some ten minutes each; it can't be undone"),
             "node groups stay as they are until their own `version` says otherwise".to_owned(),
-        );
-        words
+        ]
     }
 
     /// What EKS would refuse, and what replacing a cluster is too much for.
@@ -250,6 +252,12 @@ lake-control-plane:
         {
             return Some(format!(
                 "EKS never takes a cluster back from {old} to {new}: only a new cluster can have it"
+            ));
+        }
+        if let [_, _, third, _, ..] = self.versions_after(live).as_slice() {
+            return Some(format!(
+                "nodes may be three minor versions behind their cluster, and no more: go to {third} \
+                 with the node groups first, and on from there"
             ));
         }
         match (self.authentication_mode, live.authentication_mode) {
@@ -300,7 +308,12 @@ mod tests {
         let (old, new) = (cluster("1.31", "API"), cluster("1.34", "API"));
         assert_eq!(new.versions_after(&old), ["1.32", "1.33", "1.34"]);
         assert_eq!(new.undecided(&old, Path::new("")), None);
-        assert!(new.summary(Some(&old), Path::new(""))[0].contains("1.32, 1.33, 1.34"));
+        assert!(new.summary(Some(&old), Path::new(""))[0].contains("by way of 1.32, 1.33,"));
+        assert!(
+            cluster("1.35", "API")
+                .undecided(&old, Path::new(""))
+                .is_some_and(|why| why.contains("go to 1.34"))
+        );
         assert!(old.versions_after(&new).is_empty());
         assert!(old.undecided(&new, Path::new("")).is_some_and(|why| why.contains("1.34 to 1.31")));
     }

@@ -48,6 +48,9 @@ pub struct EksPodIdentity {
     pub external_id: Computed<String>,
 }
 
+/// Add-ons that give pods no role.
+const OTHER_ADDONS: &[&str] = &["aws-ebs-csi-driver", "coredns", "kube-proxy", "vpc-cni"];
+
 impl Kind for EksPodIdentity {
     const EXAMPLE: &'static str = "
 spark-in-lake:
@@ -149,15 +152,13 @@ eks-pod-identity-agent:
     }
 
     fn warn(&self, among: &Neighbours<'_>) -> Vec<(String, String)> {
-        let of_this = |fields: &serde_json::Value| {
-            fields["cluster"].as_str() == Some(self.cluster.0.0.as_str())
-        };
-        let here = among.all.iter().any(|(_, kind, fields)| {
-            *kind == "eks_cluster"
-                && among.referred(&self.cluster.0.0.as_str().into()) == [(*kind, *fields)]
-        });
+        let cluster = self.cluster.0.0.as_str();
+        let here = !among.referred(&cluster.into()).is_empty();
+        // A key of the stack's own may stand for the agent.
         let agent = among.all.iter().any(|(key, kind, fields)| {
-            *kind == "eks_addon" && key.contains("pod-identity-agent") && of_this(fields)
+            *kind == "eks_addon"
+                && fields["cluster"].as_str() == Some(cluster)
+                && !OTHER_ADDONS.contains(key)
         });
         if !here || agent {
             return Vec::new();

@@ -52,6 +52,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "enforcement.py",
     "fork.py",
     "iam.py",
+    "iam_providers.py",
     "json_services.py",
     "kms.py",
     "latency.py",

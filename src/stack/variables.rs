@@ -4,8 +4,27 @@
 use std::collections::BTreeMap;
 
 use super::Inputs;
+use super::scope::{Findings, Scope};
 use crate::diagnostic::{Place, Problem, Source};
 use crate::document::{Document, Key, Node, Scalar, VariableDeclaration, Yaml};
+use crate::reference::is_marked;
+
+/// The region, which may be a variable's.
+pub(super) fn region(
+    document: &Document,
+    scope: &Scope<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<String> {
+    let node = document.region.as_ref()?;
+    let mut findings = Findings::default();
+    let region = scope.text(node.text()?, &node.place, &mut findings);
+    if is_marked(&region) && findings.problems.is_empty() {
+        let message = "the region can't depend on a resource";
+        findings.problem(Problem::error(message).at(&node.place));
+    }
+    problems.extend(findings.problems);
+    Some(region)
+}
 
 /// The value of each declared variable; undeclared ones that were given are problems.
 pub(super) fn values(

@@ -281,5 +281,20 @@ class Iam(SandboxTest):
         self.iam.add_role_to_instance_profile(**names)
         leave(**names)
 
+    def test_audiences_of_a_provider_change(self):
+        url = "https://token.actions.githubusercontent.com"
+        create = self.iam.create_open_id_connect_provider
+        arn = create(Url=url, ClientIDList=["a"])["OpenIDConnectProviderArn"]
+        said = self.assertRefused("EntityAlreadyExists", create, Url=url)
+        self.assertIn("already exists", said)
+        named = {"OpenIDConnectProviderArn": arn}
+        for client_id in ("b", "b"):
+            self.iam.add_client_id_to_open_id_connect_provider(**named, ClientID=client_id)
+        for client_id in ("a", "a"):
+            self.iam.remove_client_id_from_open_id_connect_provider(**named, ClientID=client_id)
+        provider = self.iam.get_open_id_connect_provider(**named)
+        self.assertEqual(provider["ClientIDList"], ["b"])
+        self.assertEqual(len(provider["ThumbprintList"][0]), 40)
+
     def test_the_caller_is_known(self):
         self.assertEqual(client("sts").get_caller_identity()["Account"], ACCOUNT)

@@ -26,7 +26,7 @@ pub async fn loss(cluster: &EksCluster, cx: &Cx<'_>) -> Result<String, Error> {
     let mut stays = vec!["volumes".to_owned()];
     stays.extend(log_group(cluster, cx.name));
     stays.extend(left_in_vpc(cluster, cx).await);
-    Ok(format!("what runs in it, except {}, which stay behind,", stays.join(", ")))
+    Ok(format!("what runs in it (these stay: {})", stays.join(", ")))
 }
 
 fn log_group(cluster: &EksCluster, name: &str) -> Option<String> {
@@ -43,7 +43,7 @@ async fn left_in_vpc(cluster: &EksCluster, cx: &Cx<'_>) -> Option<String> {
     let groups = cx.ec2.describe_security_groups(&marked).await.unwrap_or_default();
     let own = cluster.cluster_security_group.as_deref();
     let all = left(&interfaces, &groups, own);
-    (!all.is_empty()).then(|| format!("in {vpc} {}", named(&all)))
+    (!all.is_empty()).then(|| format!("{} in {vpc}", named(&all)))
 }
 
 fn left(
