@@ -13,21 +13,21 @@ use crate::field::{Immutable, KmsKeyArn, Tags};
 /// DMS puts its instances into the account's network with this role.
 pub const VPC_ROLE: FixedRole = FixedRole {
     name: "dms-vpc-role",
-    service: "dms.amazonaws.com",
+    services: &["dms.amazonaws.com"],
     policy: "service-role/AmazonDMSVPCManagementRole",
 };
 
 /// DMS writes the logs of its tasks with this role.
 pub const LOGS_ROLE: FixedRole = FixedRole {
     name: "dms-cloudwatch-logs-role",
-    service: "dms.amazonaws.com",
+    services: &["dms.amazonaws.com"],
     policy: "service-role/AmazonDMSCloudWatchLogsRole",
 };
 
 /// DMS copies files into Redshift's bucket with this role.
 pub const ENDPOINT_ROLE: FixedRole = FixedRole {
     name: "dms-access-for-endpoint",
-    service: "dms.amazonaws.com",
+    services: &["dms.amazonaws.com", "redshift.amazonaws.com"],
     policy: "service-role/AmazonDMSRedshiftS3Role",
 };
 

@@ -12,7 +12,7 @@ pub struct FixedRole {
     /// The name that the service looks for.
     pub name: &'static str,
     /// Who assumes it: `dms.amazonaws.com`.
-    pub service: &'static str,
+    pub services: &'static [&'static str],
     /// The policy of AWS's own that it needs, with its path: `service-role/AmazonDMSVPCManagementRole`.
     pub policy: &'static str,
 }
@@ -39,8 +39,8 @@ pub async fn ensure(aws: &Aws, role: &FixedRole) -> Result<bool, Error> {
         .iam
         .create_role()
         .role_name(role.name)
-        .description(format!("Used by {} in the whole account", role.service))
-        .assume_role_policy_document(trust(role.service))
+        .description(format!("Used by {} in the whole account", role.services.join(" and ")))
+        .assume_role_policy_document(trust(role.services))
         .send()
         .await;
     match created.map_err(Error::from) {
@@ -54,12 +54,12 @@ pub async fn ensure(aws: &Aws, role: &FixedRole) -> Result<bool, Error> {
     Ok(true)
 }
 
-fn trust(service: &str) -> String {
+fn trust(services: &[&str]) -> String {
     serde_json::json!({
         "Version": "2012-10-17",
         "Statement": [{
             "Effect": "Allow",
-            "Principal": { "Service": service },
+            "Principal": { "Service": services },
             "Action": "sts:AssumeRole",
         }],
     })

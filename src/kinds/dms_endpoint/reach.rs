@@ -124,6 +124,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::kind::Kind;
     use crate::reference::Reference;
 
     fn to(key: &str, field: &str) -> String {
@@ -146,8 +147,6 @@ mod tests {
         .expect("an endpoint");
         endpoint.warn(&among)
     }
-
-    use crate::kind::Kind;
 
     #[test]
     fn a_rule_for_one_address_shuts_dms_out() {

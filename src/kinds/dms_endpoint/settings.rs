@@ -15,8 +15,8 @@ trait Wire<T>: Sized {
 macro_rules! same {
     ($($plain:ty),+) => {$(
         impl Wire<$plain> for $plain {
-            fn to_aws(&self) -> $plain { self.clone() }
-            fn from_aws(value: &$plain) -> Option<Self> { Some(value.clone()) }
+            fn to_aws(&self) -> $plain { Clone::clone(self) }
+            fn from_aws(value: &$plain) -> Option<Self> { Some(Clone::clone(value)) }
         }
     )+};
 }
