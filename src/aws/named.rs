@@ -124,7 +124,8 @@ fn unmarked<'a, T: Named>(things: &'a [T], name: &str) -> Result<Option<&'a T>, 
         [one] => Ok(Some(one)),
         several => {
             let ids: Vec<&str> = several.iter().map(|one| one.id()).collect();
-            let message = format!("{} are both called {name} and aren't lagoa's", ids.join(" and "));
+            let message =
+                format!("{} are both called {name} and aren't lagoa's", ids.join(" and "));
             Err(Error::new(Class::Terminal, message)
                 .hint("give the resource another name, or change the Name tag of what is there"))
         }

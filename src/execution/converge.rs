@@ -310,7 +310,8 @@ impl Run<'_> {
         loop {
             let leaving = matches!(&live.phase, Phase::Pending(why) if why == "deleting");
             // What fails to go, or leaves something behind, is asked to go once more.
-            let stuck = matches!(&live.phase, Phase::Failed(_)) && asked != Some(live.phase.clone());
+            let stuck =
+                matches!(&live.phase, Phase::Failed(_)) && asked != Some(live.phase.clone());
             if !leaving && (asked.is_none() || stuck) {
                 asked = Some(live.phase.clone());
                 let delete = || step.kind.delete(&live.fields, &step.farewell, &cx);

@@ -280,8 +280,12 @@ mod tests {
     #[test]
     fn a_failed_gateway_says_why() {
         let text = str::to_owned;
-        let site =
-            Site { partition: text("aws"), account: text("1"), region: text("r"), stack: text("s") };
+        let site = Site {
+            partition: text("aws"),
+            account: text("1"),
+            region: text("r"),
+            stack: text("s"),
+        };
         let phase = |state| live(gateway(state), &[], &site).phase();
         let why = "failed: Gateway.NotAttached: no internet gateway";
         assert_eq!(phase("failed"), Phase::Failed(why.to_owned()));

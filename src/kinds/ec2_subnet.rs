@@ -74,9 +74,7 @@ lake-vpc:
         let zone = self.zone.as_ref().map(|zone| zone.as_str());
         let made = cx.ec2.create_subnet(&self.vpc, &self.cidr, zone, &self.tags).await;
         match made.map_err(not_visible_yet) {
-            Err(error) if error.code == "InvalidSubnet.Conflict" => {
-                self.conflict(error, cx).await
-            }
+            Err(error) if error.code == "InvalidSubnet.Conflict" => self.conflict(error, cx).await,
             answer => answer,
         }
     }
@@ -144,7 +142,9 @@ lake-vpc:
             let same_vpc = *kind == "ec2_subnet" && fields["vpc"] == own["vpc"];
             let itself = fields["tags"]["lagoa:name"] == own["tags"]["lagoa:name"];
             if same_vpc && !itself && other.is_some_and(|other| other.overlaps(range)) {
-                wrong.push(format!("{range} overlaps with the range of `{key}`: EC2 will refuse one"));
+                wrong.push(format!(
+                    "{range} overlaps with the range of `{key}`: EC2 will refuse one"
+                ));
             }
         }
         wrong.into_iter().map(|message| ("cidr".to_owned(), message)).collect()

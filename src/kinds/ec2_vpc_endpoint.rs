@@ -184,13 +184,19 @@ lake-private-a:
             wrong.push((field.to_owned(), message.to_owned()));
         };
         if gateway && !self.subnets.is_empty() {
-            refuse("subnets", "a gateway stands in no subnet: write `type: Interface`, or `route_tables`");
+            refuse(
+                "subnets",
+                "a gateway stands in no subnet: write `type: Interface`, or `route_tables`",
+            );
         }
         if gateway && self.security_groups.is_some() {
             refuse("security_groups", "a gateway has no security groups: write `type: Interface`");
         }
         if gateway && self.private_dns.is_some() {
-            refuse("private_dns", "a gateway has no names: write `type: Interface`, or leave it out");
+            refuse(
+                "private_dns",
+                "a gateway has no names: write `type: Interface`, or leave it out",
+            );
         }
         if !gateway && !self.route_tables.is_empty() {
             refuse("route_tables", "an interface needs no routes: write `subnets`");

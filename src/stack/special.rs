@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::files;
 use super::schema::a;
-use super::scope::Link;
 use super::shape::{Shaper, fits};
 use crate::diagnostic::{Place, Problem};
 use crate::document::{Node, Yaml};
@@ -43,10 +42,10 @@ impl Shaper<'_> {
                 self.problem(Problem::error(message).at(place));
                 return None;
             }
-            let reference = Reference { key: text, field: field.to_owned() };
-            let mark = reference.mark();
-            self.findings.links.push(Link { reference, place: place.clone(), alone: true });
-            return Some(mark.into());
+            return Some(self.link(Reference { key: text, field: field.to_owned() }, place));
+        }
+        if let Some(parts) = self.scope.networks.get(&text) {
+            return self.part_of(&text, parts, kind, place);
         }
         let outside = match field {
             "arn" if kind == "iam_policy" || kind == "secretsmanager_secret" => true,

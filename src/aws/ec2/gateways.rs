@@ -86,9 +86,8 @@ impl Client {
     /// Allocates an address and returns its id. EC2 has no token for this: look first whether a
     /// lost answer left one.
     pub async fn allocate_address(&self, tags: &Tags) -> Result<String> {
-        let form = Form::new("AllocateAddress")
-            .with("Domain", "vpc")
-            .with_tags_for("elastic-ip", tags);
+        let form =
+            Form::new("AllocateAddress").with("Domain", "vpc").with_tags_for("elastic-ip", tags);
         let allocated: Allocated = self.call_once(form).await?;
         Ok(allocated.allocation_id)
     }

@@ -119,7 +119,8 @@ pub async fn converge(
     let (desired, live) = (by_cidr(desired), by_cidr(live));
     for (cidr, route) in desired.iter().filter(|(cidr, route)| live.get(*cidr) != Some(*route)) {
         let target = route.targets().into_iter().next();
-        let target = target.ok_or_else(|| Error::internal(format!("route {route} leads nowhere")))?;
+        let target =
+            target.ok_or_else(|| Error::internal(format!("route {route} leads nowhere")))?;
         let (to, replaces) = (route.destination(), live.contains_key(cidr));
         lead(cx, table, &to, &target, replaces).await.map_err(not_visible_yet)?;
     }

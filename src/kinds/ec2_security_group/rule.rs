@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::spelling::{
-    Sort, canonical_protocol, description_problem, icmp_text, message,
-    optional_text, optional_text_schema, ports_text, sort, span, text, text_schema,
+    Sort, canonical_protocol, description_problem, icmp_text, message, optional_text,
+    optional_text_schema, ports_text, sort, span, text, text_schema,
 };
 
 use crate::aws::Error;
