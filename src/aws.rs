@@ -2,6 +2,7 @@
 //! Knows no kind.
 
 pub mod account;
+pub mod default_network;
 pub mod dms;
 pub mod ec2;
 pub mod eks;

@@ -68,6 +68,24 @@ pub fn all() -> &'static [&'static dyn AnyKind] {
     ALL.with(|all| *all)
 }
 
+pub mod network;
+
+thread_local! {
+    static SHORTHANDS: &'static [&'static dyn AnyKind] = Box::leak(Box::new([
+        Box::leak(Box::new(Registered::<network::Network>::new("network"))) as &'static dyn AnyKind,
+    ]));
+}
+
+/// Words that a stack may use as kinds, and that stand for several resources.
+pub fn shorthands() -> &'static [&'static dyn AnyKind] {
+    SHORTHANDS.with(|all| *all)
+}
+
+/// Everything that may be written under `kind`: the kinds and the shorthands.
+pub fn written() -> Vec<&'static dyn AnyKind> {
+    all().iter().chain(shorthands()).copied().collect()
+}
+
 /// The kind of that name.
 pub fn find(name: &str) -> Option<&'static dyn AnyKind> {
     all().iter().copied().find(|kind| kind.facts().name == name)

@@ -117,11 +117,18 @@ pub fn references(value: &Value) -> Vec<Reference> {
 }
 
 /// The value with every reference replaced that `known` can answer.
-/// A string that is only a reference takes the referred value as it is, type included.
+/// A string that is only a reference takes the referred value as it is, type included; in a list, a
+/// list that is referred to takes its place item by item.
 pub fn fill(value: &Value, known: &impl Fn(&Reference) -> Option<Value>) -> Value {
     match value {
         Value::String(text) if is_marked(text) => fill_text(text, known),
-        Value::Array(items) => items.iter().map(|item| fill(item, known)).collect(),
+        Value::Array(items) => {
+            let filled = items.iter().flat_map(|item| match (item, fill(item, known)) {
+                (Value::String(_), Value::Array(several)) => several,
+                (_, one) => vec![one],
+            });
+            filled.collect()
+        }
         Value::Object(map) => {
             let filled = map.iter().map(|(key, value)| (fill_key(key, known), fill(value, known)));
             Value::Object(filled.collect::<Map<_, _>>())
@@ -189,6 +196,14 @@ mod tests {
         assert!(is_unknown(&value));
         let filled = fill(&value, &|r| (r.field == "host").then(|| json!("h")));
         assert_eq!(filled, json!({ "k-h": ["jdbc:h:h"] }));
+    }
+
+    #[test]
+    fn a_list_in_a_list_takes_its_place() {
+        let value = json!(["a", reference("aws", "others").mark()]);
+        let filled = fill(&value, &|_| Some(json!(["b", "c"])));
+        assert_eq!(filled, json!(["a", "b", "c"]));
+        assert_eq!(fill(&value, &|_| Some(json!([]))), json!(["a"]));
     }
 
     #[test]

@@ -177,7 +177,11 @@ fn written(schema: &Value) -> Value {
             out
         }
         _ if takes_text(inner) => out,
-        _ => or_reference(out, inner.get("x-refers").is_none() && inner.get("x-file").is_none()),
+        _ => {
+            // A bare key may stand for several things.
+            let refers = inner.get("x-refers").or_else(|| inner["items"].get("x-refers"));
+            or_reference(out, refers.is_none() && inner.get("x-file").is_none())
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! What the user wants: checked resources with variables filled in, tags merged and references
 //! found. Knows no AWS.
 
+mod answers;
 mod files;
 mod instances;
 mod links;
+mod network;
+mod references;
 mod rings;
 mod schema;
 mod scope;
@@ -21,7 +24,7 @@ use crate::diagnostic::{Place, Problem};
 use crate::document::{Document, Named, Node, ResourceEntry};
 use crate::field::reserved_tag;
 use crate::graph::Graph;
-use crate::kind::{AnyKind, Neighbours, OnDestroy, Site};
+use crate::kind::{AnyKind, Neighbours, OnDestroy};
 use crate::reference::{self, Reference, is_marked};
 use instances::Instance;
 use scope::{Findings, Room, Scope};
@@ -129,18 +132,21 @@ pub fn check(
         environment: &inputs.environment,
         each: None,
         kinds: &nothing,
+        networks: &BTreeMap::new(),
         left_out: &[],
         room: &Room::default(),
     };
     let region = variables::region(document, &outer, &mut problems);
-    let (instances, left_out) = instances::instances(document, &outer, &mut problems);
+    let declared = instances::instances(document, &outer, root, &mut problems);
+    let instances = &declared.instances;
     let kinds = instances.iter().map(|one| (one.key.clone(), one.kind)).collect();
-    let scope = Scope { kinds: &kinds, left_out: &left_out, ..outer };
+    let (networks, left_out) = (&declared.networks, &declared.left_out);
+    let scope = Scope { kinds: &kinds, networks, left_out, ..outer };
     let tags = stack_tags(document, &scope, &mut problems);
     let mut checker = Checker { scope, root, tags, problems };
     let mut resources = Vec::new();
     let mut edges = Vec::new();
-    for instance in &instances {
+    for instance in instances {
         let (resource, needs) = checker.resource(instance);
         edges.push((resource.key.clone(), needs));
         resources.push(resource);
@@ -220,7 +226,7 @@ struct Checker<'a> {
 impl Checker<'_> {
     /// The resource, and the keys it needs.
     fn resource(&mut self, instance: &Instance<'_>) -> (Resource, Vec<String>) {
-        let (key, entry, kind) = (&instance.key, instance.entry, instance.kind);
+        let (key, entry, kind) = (&instance.key, &*instance.entry, instance.kind);
         let scope = Scope { each: instance.each.as_ref(), ..self.scope };
         let mut shaper = Shaper::new(&scope, self.root);
         let fields = shaper.fields(kind.schema(), "", &entry.body, &entry.key.place);
@@ -318,7 +324,7 @@ impl Checker<'_> {
 
 /// The name in AWS: the key, or what `name` says. It may hold `${aws.…}`, nothing else unknown.
 fn name(instance: &Instance<'_>, scope: &Scope<'_>, findings: &mut Findings) -> String {
-    let entry = instance.entry;
+    let entry = &*instance.entry;
     let written = entry.name.as_ref().and_then(|node| Some((node.text()?, &node.place)));
     let holes = findings.holes;
     let (name, place) = match written {
@@ -366,6 +372,8 @@ fn depends_on(
             findings.problem(Problem::error(format!("`{key}` depends on itself")).at(&named.place));
         } else if scope.kinds.contains_key(&key) {
             keys.push(key);
+        } else if let Some(parts) = scope.networks.get(&key) {
+            keys.extend(parts.all.iter().cloned());
         } else {
             findings.problem(scope.no_such_key(&key, &named.place));
         }
@@ -436,20 +444,4 @@ fn own(
         tags.insert("lagoa:on_destroy".into(), word);
     }
     fields["tags"] = Value::Object(tags);
-}
-
-impl Stack {
-    /// Fills `${aws.…}` into names, now that it is known where the stack lives.
-    pub fn settle(&mut self, site: &Site) {
-        let known = |reference: &Reference| match reference.key.as_str() {
-            "aws" => site.answer(&reference.field),
-            _ => None,
-        };
-        for resource in &mut self.resources {
-            let filled = reference::fill(&Value::String(resource.name.clone()), &known);
-            if let Value::String(name) = filled {
-                resource.name = resource.kind.canonical_name(&name);
-            }
-        }
-    }
 }

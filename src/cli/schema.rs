@@ -28,7 +28,7 @@ pub struct Schema {
 
 impl Schema {
     pub fn run(&self, terminal: Terminal) -> Result<Exit, Failed> {
-        let text = json::text(&schema::stack_file(kinds::all()));
+        let text = json::text(&schema::stack_file(&kinds::written()));
         match &self.out {
             None => terminal.out(&text),
             Some(path) => fs::write(path, text).map_err(|error| {

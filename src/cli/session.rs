@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::arguments::{PlanArguments, StackArguments, Variables};
 use super::failed::Failed;
-use crate::aws::{Aws, Orders};
+use crate::aws::{Aws, Orders, default_network};
 use crate::diagnostic::Problem;
 use crate::document;
 use crate::graph::Graph;
@@ -81,6 +81,10 @@ impl Session {
             Aws::connect(&stack.name, stack.region.as_deref(), stack.root.clone(), orders).await?;
         tracing::info!(account = aws.site.account, region = aws.site.region, "connected");
         stack.settle(&aws.site);
+        let asked = stack.look_ups();
+        if !asked.is_empty() {
+            stack.answer(&default_network::look_up(&aws, &asked).await?);
+        }
         Ok(Self { stack, graph, aws, file: file.display().to_string() })
     }
 

@@ -8,6 +8,7 @@ use super::arguments::{PlanArguments, StackArguments};
 use super::failed::Failed;
 use super::session::{Purpose, Session};
 use crate::diagnostic::Problem;
+use crate::kind::AnyKind;
 use crate::kinds;
 use crate::live::World;
 use crate::reference::is_unknown;
@@ -64,8 +65,8 @@ impl Show {
 
     pub async fn run(&self, terminal: Terminal) -> Result<Exit, Failed> {
         let text = match &self.what {
-            What::Kinds => catalogue::kinds(kinds::all(), terminal.out),
-            What::Kind { name } => match kinds::find(name) {
+            What::Kinds => catalogue::kinds(&kinds::written(), terminal.out),
+            What::Kind { name } => match written(name) {
                 Some(kind) => catalogue::page(kind, terminal.out),
                 None => return Err(no_such_kind(name).into()),
             },
@@ -86,8 +87,12 @@ impl Show {
     }
 }
 
+fn written(name: &str) -> Option<&'static dyn AnyKind> {
+    kinds::written().into_iter().find(|kind| kind.facts().name == name)
+}
+
 fn no_such_kind(name: &str) -> Problem {
-    let names: Vec<&str> = kinds::all().iter().map(|kind| kind.facts().name).collect();
+    let names: Vec<&str> = kinds::written().iter().map(|kind| kind.facts().name).collect();
     let problem = Problem::error(format!("there is no kind `{name}`"));
     let near = problem.clone().did_you_mean(name, names.into_iter());
     if near.help.is_some() { near } else { problem.help("`lagoa show kinds` lists them all") }

@@ -178,12 +178,24 @@ async fn associate(cx: &Cx<'_>, table: &str, subnet: &SubnetId) -> Result<(), Er
     let tables = cx.ec2.describe_route_tables(&[filter]).await?;
     let mut all = tables.iter().flat_map(|one| &one.associations);
     let there = all.find(|one| one.subnet_id.as_deref() == Some(subnet));
+    let going_over = |error: Error| match error.is_gone() {
+        true => Error { class: Class::Busy, ..error },
+        false => error,
+    };
     match there {
-        Some(one) if one.route_table_id.as_deref() != Some(table) => {
+        Some(one) if one.route_table_id.as_deref() == Some(table) => Ok(()),
+        Some(one) => {
             let moved = cx.ec2.replace_route_table_association(&one.association_id, table).await;
-            moved.map_err(not_visible_yet)
+            moved.map_err(|error| going_over(error.into()))
         }
-        _ => Ok(()),
+        // The other table has just let it go.
+        None => {
+            let made = cx.ec2.associate_route_table(table, subnet).await.map_err(Error::from);
+            made.map_err(|error| match error.class {
+                Class::Already => Error { class: Class::Busy, ..error },
+                _ => error,
+            })
+        }
     }
 }
 

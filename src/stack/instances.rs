@@ -1,9 +1,12 @@
 //! Resource entries become resources: `when` leaves some out, `for_each` repeats some.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use super::network::{self, Parts};
 use super::scope::{Findings, Room, Scope};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Place, Problem};
 use crate::document::{Document, Node, ResourceEntry, Yaml};
 use crate::kind::AnyKind;
 use crate::kinds;
@@ -11,22 +14,71 @@ use crate::kinds;
 /// One resource before its fields are looked at.
 pub(super) struct Instance<'a> {
     pub key: String,
-    pub entry: &'a ResourceEntry,
+    pub entry: Cow<'a, ResourceEntry>,
     pub kind: &'static dyn AnyKind,
     pub each: Option<(String, Node)>,
     /// The key could be filled in.
     pub named: bool,
 }
 
-/// All resources of the document, and the keys that `when` leaves out.
+/// What a document declares.
+#[derive(Default)]
+pub(super) struct Declared<'a> {
+    /// All resources.
+    pub instances: Vec<Instance<'a>>,
+    /// The networks, whose parts are among the resources.
+    pub networks: BTreeMap<String, Parts>,
+    /// The keys that `when` leaves out.
+    pub left_out: Vec<String>,
+    /// Where each key stands first.
+    first: BTreeMap<String, Place>,
+}
+
+impl<'a> Declared<'a> {
+    fn add(&mut self, instance: Instance<'a>, problems: &mut Vec<Problem>) {
+        let place = &instance.entry.key.place;
+        if let Some(other) = self.first.get(&instance.key) {
+            if instance.named {
+                problems.push(twice(&instance.key, place, other));
+            }
+            return;
+        }
+        self.first.insert(instance.key.clone(), place.clone());
+        self.instances.push(instance);
+    }
+
+    /// The resources that a network stands for, in its place.
+    fn add_network(
+        &mut self,
+        network: Instance<'a>,
+        scope: &Scope<'_>,
+        root: &Path,
+        problems: &mut Vec<Problem>,
+    ) {
+        let Some((parts, entries)) = network::expand(&network, scope, root, problems) else {
+            return;
+        };
+        if let Some(other) = self.first.get(&network.key) {
+            problems.push(twice(&network.key, &network.entry.key.place, other));
+        }
+        for entry in entries {
+            let Some(kind) = kind(&entry, problems) else { continue };
+            let (each, named) = (network.each.clone(), network.named);
+            let key = entry.key.text.clone();
+            self.add(Instance { key, entry: Cow::Owned(entry), kind, each, named }, problems);
+        }
+        self.networks.insert(network.key, parts);
+    }
+}
+
+/// Everything that the document declares.
 pub(super) fn instances<'a>(
     document: &'a Document,
     scope: &Scope<'_>,
+    root: &Path,
     problems: &mut Vec<Problem>,
-) -> (Vec<Instance<'a>>, Vec<String>) {
-    let mut instances: Vec<Instance<'a>> = Vec::new();
-    let mut left_out = Vec::new();
-    let mut first: BTreeMap<String, &ResourceEntry> = BTreeMap::new();
+) -> Declared<'a> {
+    let mut declared = Declared::default();
     for (_, entry) in &document.resources {
         let Some(kind) = kind(entry, problems) else { continue };
         let size = entry.body.iter().map(|(_, node)| Room::of(node)).sum();
@@ -42,35 +94,35 @@ pub(super) fn instances<'a>(
             let named = findings.holes == 0;
             problems.append(&mut findings.problems);
             if !stays {
-                left_out.push(key);
+                declared.left_out.push(key);
                 continue;
             }
-            if let Some(other) = first.get(&key) {
-                if named {
-                    problems.push(twice(&key, entry, other));
-                }
-                continue;
+            let each = each.clone();
+            let one = Instance { key, entry: Cow::Borrowed(entry), kind, each, named };
+            if kinds::find(kind.facts().name).is_some() {
+                declared.add(one, problems);
+            } else {
+                declared.add_network(one, &scope, root, problems);
             }
-            first.insert(key.clone(), entry);
-            instances.push(Instance { key, entry, kind, each, named });
         }
     }
-    (instances, left_out)
+    declared
 }
 
-fn twice(key: &str, entry: &ResourceEntry, other: &ResourceEntry) -> Problem {
-    let problem = Problem::error(format!("there are two resources `{key}`")).at(&entry.key.place);
-    if entry.key.place.range == other.key.place.range {
+fn twice(key: &str, place: &Place, other: &Place) -> Problem {
+    let problem = Problem::error(format!("there are two resources `{key}`")).at(place);
+    if place.range == other.range {
         return problem.help("with `for_each` the key must hold `${each.key}`");
     }
-    problem.note(&other.key.place, "the other one is here")
+    problem.note(other, "the other one is here")
 }
 
 fn kind(entry: &ResourceEntry, problems: &mut Vec<Problem>) -> Option<&'static dyn AnyKind> {
     let named = entry.kind.as_ref()?;
-    let kind = kinds::find(&named.text);
+    let written = kinds::written();
+    let kind = written.iter().copied().find(|kind| kind.facts().name == named.text);
     if kind.is_none() {
-        let names = kinds::all().iter().map(|kind| kind.facts().name);
+        let names = written.iter().map(|kind| kind.facts().name);
         let problem = Problem::error(format!("there is no kind `{}`", named.text)).at(&named.place);
         let problem = problem.help("`lagoa show kinds` lists them");
         problems.push(problem.did_you_mean(&named.text, names));

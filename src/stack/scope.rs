@@ -4,13 +4,16 @@
 //! |---|---|
 //! | `${var.x}`, `${env.X}`, `${stack.name}`, `${each.key}`, `${each.value}` | a value, filled in at once |
 //! | `${aws.account}`, `${aws.region}`, `${aws.partition}` | a value, filled in once AWS is asked |
+//! | `${aws.default_vpc}`, `${aws.default_subnets}` | what the account has, filled in once AWS is asked |
 //! | `${key.field}` | another resource's field: an edge of the graph |
+//! | `${network.vpc}`, `${network.private_subnets}` | a part of a network, or several: edges likewise |
 //! | `${aws:username}`, anything with a colon | a variable of IAM policies: stays as it is |
 //! | `$${` | a literal `${` |
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use super::network::Parts;
 use crate::diagnostic::{Place, Problem};
 use crate::document::{NODE_LIMIT, Node, Yaml};
 use crate::kind::AnyKind;
@@ -26,6 +29,8 @@ pub(super) struct Scope<'a> {
     pub each: Option<&'a (String, Node)>,
     /// Every resource that exists, by key.
     pub kinds: &'a BTreeMap<String, &'static dyn AnyKind>,
+    /// Every network, by key.
+    pub networks: &'a BTreeMap<String, Parts>,
     /// Keys that `when` leaves out.
     pub left_out: &'a [String],
     /// What may still be filled in.
@@ -181,13 +186,15 @@ impl Scope<'_> {
             Some(("env", variable)) => self.environment(variable, place, findings),
             Some(("stack", "name")) => self.stack.to_owned(),
             Some(("each", path)) => self.each(path, place, findings),
-            Some(("aws", field @ ("account" | "region" | "partition"))) => {
+            Some(("aws", "default_subnets")) => findings.hole(several(&name).at(place)),
+            Some(("aws", field @ ("account" | "region" | "partition" | "default_vpc"))) => {
                 Reference { key: "aws".into(), field: field.into() }.mark()
             }
             Some(("stack" | "aws", _)) => {
                 let problem = Problem::error(format!("there is no `${{{name}}}`")).at(place);
                 findings.hole(problem.help(
-                    "there are ${stack.name}, ${aws.account}, ${aws.region} and ${aws.partition}",
+                    "there are ${stack.name}, ${aws.account}, ${aws.region}, ${aws.partition}, \
+                     ${aws.default_vpc} and ${aws.default_subnets}",
                 ))
             }
             _ => self.resource(&name, alone, place, findings),
@@ -249,10 +256,39 @@ impl Scope<'_> {
         let split = cuts.iter().rev().map(|at| (&name[..*at], &name[at + 1..]));
         let Some((key, field)) = split.clone().find(|(key, _)| self.kinds.contains_key(*key))
         else {
+            let mut networks = split.clone();
+            if let Some((key, part)) = networks.find(|(key, _)| self.networks.contains_key(*key)) {
+                return self.part(key, part, alone, place, findings);
+            }
             let first = split.clone().next_back().map_or(name, |(key, _)| key);
             return findings.hole(self.unknown(first, name, place));
         };
         let reference = Reference { key: key.to_owned(), field: field.to_owned() };
+        let mark = reference.mark();
+        findings.links.push(Link { reference, place: place.clone(), alone });
+        mark
+    }
+
+    /// A part of a network where one value is needed.
+    fn part(
+        &self,
+        key: &str,
+        part: &str,
+        alone: bool,
+        place: &Place,
+        findings: &mut Findings,
+    ) -> String {
+        let parts = self.networks.get(key);
+        if parts.is_some_and(|parts| parts.several(part).is_some()) {
+            return findings.hole(several(&format!("{key}.{part}")).at(place));
+        }
+        let Some(reference) = parts.and_then(|parts| parts.one(part)) else {
+            let message = format!("`{key}` is a `network`, which has no `{part}`");
+            let words = parts.map(Parts::words).unwrap_or_default();
+            let problem = Problem::error(message).at(place);
+            let problem = problem.help(format!("it has {}", words.join(", ")));
+            return findings.hole(problem.did_you_mean(part, words.into_iter()));
+        };
         let mark = reference.mark();
         findings.links.push(Link { reference, place: place.clone(), alone });
         mark
@@ -275,8 +311,14 @@ impl Scope<'_> {
             return Problem::error(format!("`{key}` is left out by its `when`")).at(place);
         }
         let problem = Problem::error(format!("there is no resource `{key}`")).at(place);
-        problem.did_you_mean(key, self.kinds.keys().map(String::as_str))
+        problem.did_you_mean(key, self.kinds.keys().chain(self.networks.keys()).map(String::as_str))
     }
+}
+
+/// Says that a list stands where it can't.
+fn several(name: &str) -> Problem {
+    Problem::error(format!("`${{{name}}}` is a list, and a single value is needed here"))
+        .help(format!("a list takes it: `subnets: ${{{name}}}`"))
 }
 
 /// Where the brace that closes an expression stands, braces inside counted.

@@ -187,11 +187,21 @@ impl<'a> Shaper<'a> {
                 Some(self.object(schema, path, entries, &node.place))
             }
             (types, Yaml::Sequence(items)) if types.contains(&"array") => {
-                let shaped = items.iter().enumerate();
-                let shaped = shaped.filter_map(|(index, item)| {
-                    self.value(&schema["items"], &format!("{path}[{index}]"), item, &item.place)
+                let inner = &schema["items"];
+                let shaped = items.iter().enumerate().flat_map(|(index, item)| {
+                    self.several(inner, item, &item.place).unwrap_or_else(|| {
+                        let path = format!("{path}[{index}]");
+                        self.value(inner, &path, item, &item.place).into_iter().collect()
+                    })
                 });
                 Some(shaped.collect())
+            }
+            (types, Yaml::Scalar(_)) if types.contains(&"array") => {
+                let several = self.several(&schema["items"], node, place);
+                if several.is_none() {
+                    self.expected(schema, node, place);
+                }
+                several.map(Value::Array)
             }
             (types, Yaml::Scalar(_))
                 if types.iter().any(|t| !matches!(*t, "object" | "array" | "null")) =>

@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::files;
 use super::schema::a;
-use super::scope::Link;
 use super::shape::{Shaper, fits};
 use crate::diagnostic::{Place, Problem};
 use crate::document::{Node, Yaml};
@@ -47,9 +46,10 @@ impl Shaper<'_> {
                 return None;
             };
             let reference = Reference { key: text, field: target.field.clone() };
-            let mark = reference.mark();
-            self.findings.links.push(Link { reference, place: place.clone(), alone: true });
-            return Some(mark.into());
+            return Some(self.link(reference, place));
+        }
+        if let Some(parts) = self.scope.networks.get(&text) {
+            return self.part_of(&text, parts, targets, place);
         }
         if targets.iter().any(|target| may_be_outside(target, &text)) {
             return Some(text.into());
@@ -157,7 +157,7 @@ fn may_be_outside(target: &Target, text: &str) -> bool {
 }
 
 /// `an `iam_role``, or `a `x` or a `y`` where a field takes several kinds.
-fn any_of(targets: &[Target]) -> String {
+pub(super) fn any_of(targets: &[Target]) -> String {
     let kinds: Vec<String> =
         targets.iter().map(|target| format!("{} `{}`", a(&target.kind), target.kind)).collect();
     kinds.join(" or ")

@@ -241,6 +241,17 @@ impl Site {
     }
 
     fn default_subnets(&self) -> Vec<String> {
+        let default = Filter::new("default-for-az", &["true".to_owned()]);
+        let subnets = self.ec2(async |ec2| ec2.describe_subnets(&[default]).await);
+        let subnets = subnets.expect("list the subnets");
+        let mut subnets: Vec<_> =
+            subnets.into_iter().map(|one| (one.availability_zone, one.subnet_id)).collect();
+        subnets.sort();
+        subnets.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Asks the sandbox's EC2.
+    pub fn ec2<T>(&self, ask: impl AsyncFnOnce(Client) -> T) -> T {
         let config = aws_types::SdkConfig::builder()
             .endpoint_url(self.endpoint())
             .region(aws_types::region::Region::new("us-east-1"))
@@ -250,17 +261,11 @@ impl Site {
             )))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build();
-        let default = Filter::new("default-for-az", &["true".to_owned()]);
-        let subnets = tokio::runtime::Builder::new_current_thread()
+        tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("start a runtime")
-            .block_on(Client::new(&config).describe_subnets(&[default]))
-            .expect("list the subnets");
-        let mut subnets: Vec<_> =
-            subnets.into_iter().map(|one| (one.availability_zone, one.subnet_id)).collect();
-        subnets.sort();
-        subnets.into_iter().map(|(_, id)| id).collect()
+            .block_on(ask(Client::new(&config)))
     }
 
     /// Every request that lagoa sent was one that AWS's service models allow.
