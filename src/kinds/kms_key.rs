@@ -223,7 +223,7 @@ coins-data:
 
     async fn data(&self, _cx: &Cx<'_>) -> Result<Option<String>, Error> {
         Ok(Some(format!(
-            "the key to what it encrypted: unreadable at once, and for good after {} days",
+            "the only key to what it encrypted (it can be taken back for {} days)",
             self.deletion_days
         )))
     }

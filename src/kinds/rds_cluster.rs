@@ -135,14 +135,16 @@ pub struct RdsCluster {
 
 /// How far servers of class `db.serverless` grow and shrink, in Aurora capacity units of about
 /// 2 GiB of memory.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-whole" = true))]
 pub struct Serverless {
     /// At least so many units: 0 to 256 in halves. 0 lets an idle server sleep.
-    pub min_acu: f64,
+    #[schemars(regex(pattern = r"^[0-9]{1,3}(\.[05])?$"))]
+    pub min_acu: String,
     /// At most so many units: 1 to 256 in halves.
-    pub max_acu: f64,
+    #[schemars(regex(pattern = r"^[0-9]{1,3}(\.[05])?$"))]
+    pub max_acu: String,
     /// Seconds without a connection after which a server sleeps, 300 to 86400; with `min_acu: 0`.
     pub auto_pause_seconds: Option<i32>,
 }
@@ -280,6 +282,11 @@ cluster-postgres16:
         let mut subnet_group = self.subnet_group.clone().map(|group| group.0);
         fold(&mut subnet_group, &live.subnet_group.clone().map(|group| group.0));
         self.subnet_group = subnet_group.map(Immutable);
+        if let (Some(want), Some(have)) = (&self.serverless, &live.serverless)
+            && want.scales_like(have)
+        {
+            self.serverless.clone_from(&live.serverless);
+        }
         fold(&mut self.parameter_group, &live.parameter_group);
         fold(&mut self.backup_window, &live.backup_window);
         fold(&mut self.maintenance_window, &live.maintenance_window);
@@ -369,16 +376,34 @@ impl RdsCluster {
             wrong.push(("kms_key", "a key needs `storage_encrypted: true`"));
         }
         let Some(serverless) = &self.serverless else { return wrong };
-        let halves = |acu: f64| (0.0..=256.0).contains(&acu) && (acu * 2.0).fract() == 0.0;
-        if !halves(serverless.min_acu) || !halves(serverless.max_acu) || serverless.max_acu < 1.0 {
-            let message = "AWS takes halves from 0 to 256, and at most 1 or more";
-            wrong.push(("serverless", message));
-        } else if serverless.min_acu > serverless.max_acu {
+        let (Some(min), Some(max)) = (units(&serverless.min_acu), units(&serverless.max_acu))
+        else {
+            return wrong;
+        };
+        if max < 1.0 || max > 256.0 {
+            wrong.push(("serverless.max_acu", "AWS takes 1 to 256"));
+        }
+        if min > max {
             wrong.push(("serverless.min_acu", "the least is more than `max_acu`"));
         }
-        if serverless.auto_pause_seconds.is_some() && serverless.min_acu > 0.0 {
+        if serverless.auto_pause_seconds.is_some() && min > 0.0 {
             wrong.push(("serverless.auto_pause_seconds", "only `min_acu: 0` lets servers sleep"));
         }
         wrong
     }
+}
+
+impl Serverless {
+    /// The same numbers, however they are written; AWS fills in the pause.
+    fn scales_like(&self, live: &Self) -> bool {
+        let pause = self.auto_pause_seconds;
+        units(&self.min_acu) == units(&live.min_acu)
+            && units(&self.max_acu) == units(&live.max_acu)
+            && (pause.is_none() || pause == live.auto_pause_seconds)
+    }
+}
+
+/// Capacity units, which are counted in halves.
+fn units(text: &str) -> Option<f64> {
+    text.parse().ok()
 }

@@ -7,7 +7,7 @@ use aws_sdk_rds::types::{CloudwatchLogsExportConfiguration, ServerlessV2ScalingC
 use secrecy::ExposeSecret;
 
 use super::live::PASSWORD_TAG;
-use super::{RdsCluster, Serverless};
+use super::{RdsCluster, Serverless, units};
 use crate::aws::rds_versions::major;
 use crate::aws::words::word;
 use crate::aws::{Error, rds_tags};
@@ -28,7 +28,7 @@ impl RdsCluster {
             .set_engine_version(self.engine_version.clone())
             .set_database_name(self.database.clone().map(|name| name.0))
             .master_username(self.username.as_str())
-            .set_serverless_v2_scaling_configuration(self.serverless.map(scaling))
+            .set_serverless_v2_scaling_configuration(self.serverless.as_ref().map(scaling))
             .set_port(self.port.map(i32::from))
             .set_vpc_security_group_ids(self.security_groups.as_ref().map(ids))
             .set_db_subnet_group_name(self.subnet_group())
@@ -64,7 +64,7 @@ impl RdsCluster {
         call.snapshot_identifier(snapshot)
             .engine(word(&*self.engine))
             .set_engine_version(self.engine_version.clone())
-            .set_serverless_v2_scaling_configuration(self.serverless.map(scaling))
+            .set_serverless_v2_scaling_configuration(self.serverless.as_ref().map(scaling))
             .set_port(self.port.map(i32::from))
             .set_vpc_security_group_ids(self.security_groups.as_ref().map(ids))
             .set_db_subnet_group_name(self.subnet_group())
@@ -90,7 +90,7 @@ impl RdsCluster {
         let text = |desired: &Option<String>, live: &Option<String>| changed(desired, live);
         let call = call
             .set_serverless_v2_scaling_configuration(
-                changed(&self.serverless, &live.serverless).map(scaling),
+                changed(&self.serverless, &live.serverless).as_ref().map(scaling),
             )
             .set_port(changed(&self.port, &live.port).map(i32::from))
             .set_vpc_security_group_ids(
@@ -192,10 +192,10 @@ fn ids(groups: &BTreeSet<SecurityGroupId>) -> Vec<String> {
     groups.iter().map(|group| group.0.clone()).collect()
 }
 
-fn scaling(serverless: Serverless) -> ServerlessV2ScalingConfiguration {
+fn scaling(serverless: &Serverless) -> ServerlessV2ScalingConfiguration {
     ServerlessV2ScalingConfiguration::builder()
-        .min_capacity(serverless.min_acu)
-        .max_capacity(serverless.max_acu)
+        .set_min_capacity(units(&serverless.min_acu))
+        .set_max_capacity(units(&serverless.max_acu))
         .set_seconds_until_auto_pause(serverless.auto_pause_seconds)
         .build()
 }

@@ -103,8 +103,8 @@ pub fn read(cluster: &DbCluster, desired: Option<&RdsCluster>) -> Result<RdsClus
 fn serverless(cluster: &DbCluster) -> Option<Serverless> {
     let scaling = cluster.serverless_v2_scaling_configuration()?;
     Some(Serverless {
-        min_acu: scaling.min_capacity()?,
-        max_acu: scaling.max_capacity()?,
+        min_acu: scaling.min_capacity()?.to_string(),
+        max_acu: scaling.max_capacity()?.to_string(),
         auto_pause_seconds: scaling.seconds_until_auto_pause(),
     })
 }
