@@ -188,7 +188,7 @@ fn nothing_outside_the_stacks_folder_is_read() {
             assert!(used.took < Duration::from_secs(20), "{text}: {:?}", used.took);
             assert!(!used.said.contains("TOP-SECRET"), "{text}\n{}", used.said);
             let reasons =
-                ["out of the stack's folder", "is a folder", "no ordinary file", "no file"];
+                ["out of the stack's folder", "is a directory", "no ordinary file", "no file"];
             assert!(reasons.iter().any(|why| used.said.contains(why)), "{text}\n{}", used.said);
         }
         let allowed = [
