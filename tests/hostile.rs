@@ -462,7 +462,7 @@ fn damaged_answers_end_in_an_error_or_a_plan() {
         let target = site.endpoint();
         let server = Server::new(move |request| {
             let answer = request.forward(&target)?;
-            if count.fetch_add(1, Ordering::SeqCst) % 4 > 0 {
+            if !count.fetch_add(1, Ordering::SeqCst).is_multiple_of(4) {
                 return Some(answer);
             }
             let text = String::from_utf8_lossy(&answer).into_owned();
