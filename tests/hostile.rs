@@ -188,7 +188,7 @@ fn nothing_outside_the_stacks_folder_is_read() {
             assert!(used.took < Duration::from_secs(20), "{text}: {:?}", used.took);
             assert!(!used.said.contains("TOP-SECRET"), "{text}\n{}", used.said);
             let reasons =
-                ["out of the stack's folder", "is a folder", "no ordinary file", "no file"];
+                ["out of the stack's folder", "is a directory", "no ordinary file", "no file"];
             assert!(reasons.iter().any(|why| used.said.contains(why)), "{text}\n{}", used.said);
         }
         let allowed = [
@@ -462,7 +462,7 @@ fn damaged_answers_end_in_an_error_or_a_plan() {
         let target = site.endpoint();
         let server = Server::new(move |request| {
             let answer = request.forward(&target)?;
-            if count.fetch_add(1, Ordering::SeqCst) % 4 > 0 {
+            if !count.fetch_add(1, Ordering::SeqCst).is_multiple_of(4) {
                 return Some(answer);
             }
             let text = String::from_utf8_lossy(&answer).into_owned();

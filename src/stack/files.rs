@@ -35,7 +35,7 @@ fn readable(root: &Path, path: &str, place: &Place) -> Result<bool, Problem> {
     match std::fs::metadata(&real) {
         Ok(facts) if facts.is_file() => Ok(true),
         Ok(facts) if facts.is_dir() => {
-            Err(Problem::error(format!("`{path}` is a folder")).at(place).help("name a file"))
+            Err(Problem::error(format!("`{path}` is a directory")).at(place).help("name a file"))
         }
         Ok(_) => Err(Problem::error(format!("`{path}` is no ordinary file")).at(place)),
         Err(_) => Ok(false),
