@@ -73,12 +73,18 @@ const RESERVED: &[(&str, &[&str])] = &[
     (
         "expose_secret",
         &[
+            "src/aws.rs",
             "src/aws/vault.rs",
+            "src/kinds/dms_endpoint/calls.rs",
             "src/kinds/ec2_key_pair.rs",
             "src/kinds/iam_user/console.rs",
             "src/kinds/iam_user/key.rs",
+            "src/kinds/rds_cluster/calls.rs",
             "src/kinds/rds_instance/calls.rs",
+            "src/kinds/redshift_cluster/calls.rs",
+            "src/kinds/redshift_serverless_namespace.rs",
             "src/kinds/secretsmanager_secret.rs",
+            "src/kinds/ssm_parameter.rs",
             "src/seed/mysql_session.rs",
             "src/seed/postgres_session.rs",
         ],
@@ -109,7 +115,7 @@ const FORBIDDEN: &[&str] =
 /// Lines that a file may have, its tests not counted. Longer ones are listed with their length,
 /// which may only shrink.
 const LINES: usize = 450;
-const LONG: &[(&str, usize)] = &[("src/kind.rs", 521), ("src/stack.rs", 452)];
+const LONG: &[(&str, usize)] = &[];
 
 struct File {
     path: String,
