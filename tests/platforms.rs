@@ -82,4 +82,4 @@ macro_rules! platforms {
     };
 }
 
-platforms! { bootcamp }
+platforms! { bootcamp, sicredi, warehouse }

@@ -34,6 +34,8 @@ from . import (
     logs,
     missing,
     rds,
+    rds_cluster_groups,
+    rds_clusters,
     rds_groups,
     redshift,
     redshift_data,
