@@ -103,9 +103,14 @@ def _rest_operation(model, environ):
         return model.operation_model(identified)
     for method, path, needed, name in _templates(model):
         fits = method == environ["REQUEST_METHOD"] and needed <= words
-        if fits and path.fullmatch(environ["PATH_INFO"]):
+        if fits and path.fullmatch(_raw_path(environ)):
             return model.operation_model(name)
     return None
+
+
+def _raw_path(environ):
+    """The path as it was sent: a slash in a label is `%2F`."""
+    return environ.get("RAW_URI", environ["PATH_INFO"]).split("?")[0]
 
 
 def _query(environ):
@@ -251,8 +256,7 @@ def _from_locations(operation, environ):
     """What stands in the path, the query and the headers."""
     template = operation.http["requestUri"].partition("?")[0]
     labels = re.findall(r"\{(\w+)\+?\}", template)
-    path = environ.get("RAW_URI", environ["PATH_INFO"]).split("?")[0]
-    found = re.fullmatch(_pattern(template), path)
+    found = re.fullmatch(_pattern(template), _raw_path(environ))
     in_path = dict(zip(labels, map(unquote, found.groups()), strict=True)) if found else {}
     query = dict(_query(environ))
     value = {}
