@@ -12,7 +12,7 @@ use std::path::Path;
 use serde_json::Value;
 use support::Site;
 
-const STACKS: &[&str] = &["bootcamp"];
+const STACKS: &[&str] = &["bootcamp", "sicredi"];
 /// What an apply may take, as a multiple of its critical path.
 const AT_MOST: f64 = 1.05;
 
@@ -56,7 +56,7 @@ fn critical_path(site: &Site, steps: &[Value]) -> f64 {
         let begins = needs.filter_map(|need| ends.get(usize::try_from(need.as_u64()?).ok()?));
         let begins = begins.copied().fold(0.0, f64::max);
         let kind = step["kind"].as_str().unwrap_or_default();
-        let takes = latency["seconds"][kind]["create"].as_f64();
+        let takes = latency["create"][kind].as_f64();
         ends.push(begins + takes.unwrap_or_else(|| seconds(step, "seconds")));
     }
     ends.into_iter().fold(0.0, f64::max)

@@ -184,7 +184,7 @@ fn nobody_waits_for_a_database_after_an_interrupt() {
     let site = Site::new("int-slow");
     site.run(&["sandbox", "stop"]).success();
     let mut start = site.command(&["sandbox", "start"]);
-    let started = start.env("LAGOA_SANDBOX_RDS_DELAY", "12").output().expect("run lagoa");
+    let started = start.env("LAGOA_SANDBOX_DELAY", "12").output().expect("run lagoa");
     assert!(started.status.success());
     let stack = json!({
         "int-db": {

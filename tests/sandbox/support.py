@@ -20,8 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 PLUGIN = Path(__file__).parents[2] / "src/sandbox/plugin"
-RDS_DELAY = 0.15
-EMR_DELAY = 0.15
+DELAY = 0.15
 
 
 class Server:
@@ -38,10 +37,7 @@ class Server:
             "PYTHONDONTWRITEBYTECODE": "1",
             "LAGOA_SANDBOX_HOME": str(self.home),
             "LAGOA_SANDBOX_CACHE": str(self.home / "cache"),
-            "LAGOA_SANDBOX_RDS_DELAY": str(RDS_DELAY),
-            "LAGOA_SANDBOX_EMR_DELAY": str(EMR_DELAY),
-            "LAGOA_SANDBOX_EKS_DELAY": "0.1",
-            "LAGOA_SANDBOX_DMS_DELAY": str(RDS_DELAY),
+            "LAGOA_SANDBOX_DELAY": str(DELAY),
             "LAGOA_SANDBOX_DATABASES": "off",
             "LAGOA_SANDBOX_VALIDATE": "1",
         }

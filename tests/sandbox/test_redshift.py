@@ -1,5 +1,6 @@
 """Redshift without servers behind it: its states, and what it refuses."""
 
+from botocore.exceptions import ClientError, ParamValidationError
 from support import SandboxTest, client
 
 TAGS = [{"Key": "lagoa:stack", "Value": "demo"}]
@@ -258,7 +259,9 @@ class DataApi(SandboxTest):
         ]:
             with self.subTest(list(changes)):
                 self.assertRaises(
-                    Exception, self.data.batch_execute_statement, **self.request(**changes)
+                    (ClientError, ParamValidationError),
+                    self.data.batch_execute_statement,
+                    **self.request(**changes),
                 )
         done = self.data.batch_execute_statement(**self.request(["select 1"] * 40))
         self.assertIn(done["Status"], ("SUBMITTED", "STARTED", "FINISHED"))

@@ -49,7 +49,7 @@ impl Site {
 
     /// One whose databases come and go at once.
     pub fn quick(test: &str) -> Self {
-        Self::with(test, &[("LAGOA_SANDBOX_RDS_DELAY", "0.05")])
+        Self::with(test, &[("LAGOA_SANDBOX_DELAY", "0.05")])
     }
 
     /// One where everything takes as long as on AWS, scaled.
@@ -59,7 +59,7 @@ impl Site {
 
     /// A quick one whose databases have no server behind them.
     pub fn serverless(test: &str) -> Self {
-        Self::with(test, &[("LAGOA_SANDBOX_RDS_DELAY", "0.05"), ("LAGOA_SANDBOX_DATABASES", "off")])
+        Self::with(test, &[("LAGOA_SANDBOX_DELAY", "0.05"), ("LAGOA_SANDBOX_DATABASES", "off")])
     }
 
     fn with(test: &str, settings: &[(&str, &str)]) -> Self {
@@ -146,7 +146,7 @@ impl Site {
             .args(arguments)
             .current_dir(&self.folder)
             .env("LAGOA_SANDBOX_HOME", &self.home)
-            .env("LAGOA_SANDBOX_RDS_DELAY", "0.2")
+            .env("LAGOA_SANDBOX_DELAY", "0.2")
             .env("LAGOA_SANDBOX_VALIDATE", "1")
             .env("LAGOA_TEST_PASSWORD", "correct-horse-battery")
             .env("LAGOA_TEST_WAREHOUSE_PASSWORD", "Correct-horse-9")

@@ -8,7 +8,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 
-from . import settings
+from . import latency
 
 VPC_ROLE = "dms-vpc-role"
 LOGS_ROLE = "dms-cloudwatch-logs-role"
@@ -32,6 +32,14 @@ def invalid(message):
     return Refused("InvalidParameterValueException", message)
 
 
+# What ARNs call the kinds.
+KINDS = {
+    "endpoint": "dms_endpoint",
+    "rep": "dms_replication_instance",
+    "task": "dms_replication_task",
+}
+
+
 class Thing(dict):
     """One thing as DMS shows it; what begins with an underscore stays inside."""
 
@@ -52,7 +60,8 @@ class Thing(dict):
     def begin(self, status, then):
         """Enter a passing status; `then` is called when its time is over."""
         self[self.status_field] = status
-        self.until, self.then = time.monotonic() + settings.dms_delay, then
+        kind = KINDS.get((self.arn or "::::::").split(":")[5], "dms_connection")
+        self.until, self.then = time.monotonic() + latency.seconds(kind, status), then
 
     def become(self, status):
         self[self.status_field] = status

@@ -8,7 +8,7 @@ from moto.ec2.models.nat_gateways import NatGateway, NatGatewayBackend
 from moto.ec2.models.route_tables import RouteBackend
 from moto.ec2.utils import generic_filter
 
-from . import settings
+from . import latency
 from .patching import replaces
 
 # How long EC2 tells of a gateway that is gone.
@@ -18,7 +18,7 @@ REMEMBERED = 3600
 def nat_state(gateway):
     """What has become of a gateway by now."""
     changed, state = getattr(gateway, "lagoa_changed", 0), gateway.state
-    settled = time.monotonic() - changed >= settings.ec2_delay
+    settled = time.monotonic() - changed >= latency.seconds("ec2_nat_gateway", state)
     if settled and state == "pending":
         gateway.state = "available"
     elif settled and state == "deleting":

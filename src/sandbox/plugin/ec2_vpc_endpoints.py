@@ -7,7 +7,7 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.vpcs import VPCBackend, VPCEndPoint
 from moto.ec2.responses.vpcs import VPCs
 
-from . import settings
+from . import latency
 from .patching import replaces
 
 
@@ -26,7 +26,8 @@ def __init__(original, self, *args, **kwargs):  # noqa: F811
 
 
 def _endpoint_state(ec2, endpoint):
-    settled = time.monotonic() - endpoint.lagoa_changed >= settings.ec2_delay
+    takes = latency.seconds("ec2_vpc_endpoint", endpoint.state)
+    settled = time.monotonic() - endpoint.lagoa_changed >= takes
     if settled and endpoint.state == "pending":
         endpoint.state = "available"
     elif settled and endpoint.state == "deleting":

@@ -12,7 +12,7 @@ from moto.eks import urls
 from moto.eks.models import eks_backends
 from moto.eks.responses import EKSResponse
 
-from . import settings
+from . import latency
 from .patching import page, replaces
 
 FREE = "/clusters/(?P<name>[^/]+)"
@@ -46,8 +46,12 @@ class Thing:
     def begin(self, status, then=None, final="ACTIVE"):
         """Enter a passing status, and leave it when the delay is over."""
         self.fields["status"] = status
-        self.passing = (time.monotonic() + settings.eks_delay, then, final)
+        self.passing = (time.monotonic() + latency.seconds(self.kind(), status), then, final)
         self.settle()
+
+    def kind(self):
+        parts = {"nodegroupName": "eks_nodegroup", "addonName": "eks_addon"}
+        return next((kind for part, kind in parts.items() if part in self.fields), "eks_cluster")
 
     def settle(self):
         """Whoever looks finds what has become of it by now."""

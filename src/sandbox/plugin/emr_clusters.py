@@ -7,7 +7,7 @@ import time
 
 from moto.s3.models import s3_backends
 
-from . import settings
+from . import latency, settings
 
 ALIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
 MASTER, CORE, TASK = "MASTER", "CORE", "TASK"
@@ -41,7 +41,7 @@ class Machines:
         """Takes a while."""
         self.asked.update(changes)
         self.moving = moving
-        self.moving_until = time.time() + settings.emr_delay
+        self.moving_until = time.time() + latency.seconds("emr_cluster", moving)
 
     def state(self, cluster):
         if cluster.state not in ("RUNNING", "WAITING"):
@@ -196,9 +196,11 @@ class Cluster:
 
     def advance(self):
         """Catch up with the clock."""
-        now, delay = time.time(), settings.emr_delay
+        # It passes through two states before it is ready.
+        now, delay = time.time(), latency.seconds("emr_cluster", "CREATING") / 2
         if self.ending is not None:
-            if self.ended is None and now >= self.ending + delay:
+            takes = latency.seconds("emr_cluster", "TERMINATING")
+            if self.ended is None and now >= self.ending + takes:
                 failed = self.reason.get("Code") not in ("USER_REQUEST", "ALL_STEPS_COMPLETED")
                 self.state = "TERMINATED_WITH_ERRORS" if failed else "TERMINATED"
                 self.ended = now
@@ -211,7 +213,7 @@ class Cluster:
                 return
             self.state = "WAITING"
         if self.state in ("RUNNING", "WAITING"):
-            self._run_steps(now, delay)
+            self._run_steps(now, latency.seconds("emr_step", "CREATING"))
 
     def _run_steps(self, now, delay):
         for step in self.steps:
@@ -269,7 +271,7 @@ class Cluster:
 
     def instances(self):
         """The machines; they go a while after the cluster."""
-        gone = self.ended is not None and time.time() >= self.ended + settings.emr_delay / 2
+        gone = self.ended is not None and time.time() >= self.ended + settings.delay / 2
         state = "TERMINATED" if gone else "RUNNING"
         return [
             {"Id": f"ci-{m.id[3:]}{n:03}", "InstanceGroupId": m.id, "Status": {"State": state}}

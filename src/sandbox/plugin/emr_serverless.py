@@ -13,7 +13,7 @@ from moto.emrserverless import urls
 from moto.emrserverless.models import emrserverless_backends
 from moto.emrserverless.responses import EMRServerlessResponse
 
-from . import settings
+from . import latency
 from .emr_clusters import moment
 from .patching import page, replaces
 
@@ -74,7 +74,8 @@ class Application:
 
     def advance(self):
         """Catch up with the clock."""
-        if self.state in PASSING and time.time() >= self.since + settings.emr_delay:
+        takes = latency.seconds("emr_serverless_application", self.state)
+        if self.state in PASSING and time.time() >= self.since + takes:
             self._enter(PASSING[self.state])
 
     def move(self, allowed, state):

@@ -5,17 +5,14 @@ from . import settings
 # Seconds on AWS: to make, to change, to delete.
 ON_AWS = {
     "dms_connection": (30, 30, 5),
-    "dms_endpoint": (2, 2, 30),
+    "dms_endpoint": (0, 0, 30),
     "dms_replication_instance": (480, 300, 270),
-    "dms_replication_task": (180, 60, 180),
-    "dms_subnet_group": (1, 1, 1),
+    "dms_replication_task": (60, 60, 120),
     "ec2_nat_gateway": (105, 0, 50),
     "ec2_vpc_endpoint": (120, 30, 120),
-    "eks_access_entry": (2, 2, 2),
     "eks_addon": (60, 60, 30),
     "eks_cluster": (600, 300, 240),
     "eks_nodegroup": (150, 150, 240),
-    "eks_pod_identity": (2, 2, 2),
     "emr_cluster": (420, 60, 180),
     "emr_serverless_application": (10, 10, 10),
     "emr_step": (60, 0, 0),
@@ -25,20 +22,27 @@ ON_AWS = {
     "redshift_serverless_namespace": (30, 20, 30),
     "redshift_serverless_workgroup": (180, 120, 120),
 }
-VERBS = ("create", "update", "delete")
+CREATE, UPDATE, DELETE = range(3)
+# What making one passes through besides its own creation: a task's connections are tested, both at
+# once, and then it starts.
+BESIDE = {"dms_replication_task": [("dms_connection", CREATE), ("dms_replication_task", UPDATE)]}
 
 
-def seconds(kind, verb, quick):
-    """How long one thing of the kind takes; `quick` unless AWS's own durations are asked for."""
+def seconds(kind, status):
+    """How long one thing of the kind is in a passing status."""
     if not settings.latency:
-        return quick
-    return ON_AWS[kind][VERBS.index(verb)] * settings.latency
+        return settings.delay
+    status = status.lower()
+    verb = UPDATE
+    if status.startswith(("creat", "pending", "testing")):
+        verb = CREATE
+    elif status.startswith(("delet", "terminat", "final")):
+        verb = DELETE
+    return ON_AWS[kind][verb] * settings.latency
 
 
 def summary():
-    """For whoever wants to know what was waited for."""
-    scaled = {
-        kind: {verb: on_aws * settings.latency for verb, on_aws in zip(VERBS, times, strict=True)}
-        for kind, times in ON_AWS.items()
-    }
-    return {"scale": settings.latency, "seconds": scaled}
+    """How long making one of each kind takes in all."""
+    beside = {kind: sum(ON_AWS[one][verb] for one, verb in BESIDE.get(kind, [])) for kind in ON_AWS}
+    making = {kind: (times[CREATE] + beside[kind]) for kind, times in ON_AWS.items()}
+    return {"create": {kind: time * settings.latency for kind, time in making.items()}}

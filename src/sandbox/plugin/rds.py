@@ -11,7 +11,7 @@ from moto.rds.exceptions import RDSClientError
 from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
 from moto.rds.responses import RDSResponse
 
-from . import databases, latency, rds_engines, rds_fields, rds_rules, settings
+from . import databases, latency, rds_engines, rds_fields, rds_rules
 from .patching import page, replaces
 
 # What waits for the maintenance window unless it is to be applied at once.
@@ -83,9 +83,9 @@ def _start_server(instance):
 # --- transitions ----------------------------------------------------------------------
 
 
-def _delay(status):
-    verb = {"creating": "create", "deleting": "delete"}.get(status, "update")
-    return latency.seconds("rds_instance", verb, settings.rds_delay)
+def _delay(thing, status):
+    kind = "rds_instance" if isinstance(thing, DBInstance) else "rds_cluster"
+    return latency.seconds(kind, status)
 
 
 def _begin(instance, status, work=None, then=None):
@@ -93,12 +93,12 @@ def _begin(instance, status, work=None, then=None):
     instance.status = status
     thread = threading.Thread(target=_pass, args=(instance, status, work, then), daemon=True)
     thread.start()
-    if _delay(status) == 0 and work is None:
+    if _delay(instance, status) == 0 and work is None:
         thread.join()
 
 
 def _pass(instance, status, work, then):
-    ready_at = time.monotonic() + _delay(status)
+    ready_at = time.monotonic() + _delay(instance, status)
     final = "available"
     try:
         if work:
@@ -239,7 +239,7 @@ def delete_db_instance(
         self, db_instance_identifier, final_db_snapshot_identifier, skip_final_snapshot, **options
     )
     name = instance.db_instance_identifier
-    if _delay("deleting") > 0:
+    if _delay(instance, "deleting") > 0:
         self.databases[name] = instance
 
     def gone():

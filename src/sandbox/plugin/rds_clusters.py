@@ -246,7 +246,9 @@ def delete_db_cluster(original, self):
 
 
 @replaces(RDSBackend)
-def delete_db_cluster(original, self, cluster_identifier, snapshot_name=None):
+def delete_db_cluster(  # noqa: F811
+    original, self, cluster_identifier, snapshot_name=None
+):
     """Keep the cluster in `deleting` for a while, then let it go with its server."""
     cluster = self.clusters.get(cluster_identifier)
     if cluster is not None and cluster.status == "deleting":
@@ -255,7 +257,7 @@ def delete_db_cluster(original, self, cluster_identifier, snapshot_name=None):
             f"DB cluster {cluster_identifier} is already being deleted.",
         )
     cluster = original(self, cluster_identifier, snapshot_name)
-    if settings.rds_delay > 0:
+    if settings.delay > 0:
         self.clusters[cluster_identifier] = cluster
 
     def gone():

@@ -47,6 +47,7 @@ SIMPLE = [
 class Cluster(TaggableResourceMixin, Warehouse):
     """A cluster as DescribeClusters shows it; the shown fields are in a dictionary."""
 
+    kind = "redshift_cluster"
     resource_type = "cluster"
 
     def __init__(self, backend, request):

@@ -86,6 +86,8 @@ def _tag(arn, tags):
 class Namespace(Warehouse):
     """A database and its users."""
 
+    kind = "redshift_serverless_namespace"
+
     def __init__(self, region, request):
         admin = request.get("adminUsername") or "admin"
         name, database = request["namespaceName"], request.get("dbName") or "dev"
@@ -252,6 +254,7 @@ def delete_namespace(region, request):
 class Workgroup:
     """What works on a namespace's data."""
 
+    kind = "redshift_serverless_workgroup"
     begin, _pass = Warehouse.begin, Warehouse._pass
 
     def __init__(self, region, request):

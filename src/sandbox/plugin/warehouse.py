@@ -10,7 +10,7 @@ import time
 import pg8000.native
 from moto.secretsmanager.models import secretsmanager_backends
 
-from . import databases, settings
+from . import databases, latency
 
 PASSWORD_LETTERS = string.ascii_letters + string.digits + "!#$%&()*+,-.:;<=>?[]^_{|}~"
 # A PostgreSQL stands in for Redshift.
@@ -57,7 +57,7 @@ class Warehouse:
         thread.start()
 
     def _pass(self, passing, final, work, then):
-        ready_at = time.monotonic() + settings.rds_delay
+        ready_at = time.monotonic() + latency.seconds(self.kind, passing)
         try:
             if work:
                 work()
