@@ -266,6 +266,15 @@ def delete_db_cluster(original, self, cluster_identifier, snapshot_name=None):
     return cluster
 
 
+@replaces(DBCluster)
+def save_automated_backup(original, self):
+    """Of a new cluster: what an earlier one of that name left went with it."""
+    snapshots = self.backend.cluster_snapshots
+    for name in [n for n in snapshots if n.startswith(f"rds:{self.db_cluster_identifier}-")]:
+        del snapshots[name]
+    return original(self)
+
+
 def _status(self):
     return self._status
 
