@@ -50,6 +50,8 @@ class RdsClusters(SandboxTest):
         self.rds.delete_db_cluster(DBClusterIdentifier="app", SkipFinalSnapshot=True)
         self.assertEqual(self.cluster()["Status"], "deleting")
         self.eventually(lambda: not self.rds.describe_db_clusters()["DBClusters"])
+        self.create()
+        self.settle()
 
     def test_the_http_endpoint_is_switched(self):
         arn = self.create()["DBCluster"]["DBClusterArn"]

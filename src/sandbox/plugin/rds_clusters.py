@@ -268,6 +268,15 @@ def delete_db_cluster(  # noqa: F811
     return cluster
 
 
+@replaces(DBCluster)
+def save_automated_backup(original, self):
+    """Of a new cluster: what an earlier one of that name left went with it."""
+    snapshots = self.backend.cluster_snapshots
+    for name in [n for n in snapshots if n.startswith(f"rds:{self.db_cluster_identifier}-")]:
+        del snapshots[name]
+    return original(self)
+
+
 def _status(self):
     return self._status
 
@@ -279,7 +288,8 @@ def _set_status(self, value):
 def _endpoint(self):
     if self.database:
         return "127.0.0.1"
-    return f"{self.db_cluster_identifier}.cluster-{self.url_identifier}.{self.region}.rds.amazonaws.com"
+    name = f"{self.db_cluster_identifier}.cluster-{self.url_identifier}"
+    return f"{name}.{self.region}.rds.amazonaws.com"
 
 
 DBCluster.database = None

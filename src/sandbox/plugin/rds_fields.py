@@ -42,7 +42,9 @@ def fill_in(backend, request):
     group = request.get("db_parameter_group_name")
     if group:
         request["db_parameter_group_name"] = group.lower()
-        rds_rules.check_parameter_group(backend, engine, version, group.lower())
+        # What is in a cluster has the cluster's version.
+        if version:
+            rds_rules.check_parameter_group(backend, engine, version, group.lower())
     # moto doesn't know the default option groups, which are always there.
     asked = request.get("option_group_name")
     if asked and asked == _default_option_group(engine, version):
