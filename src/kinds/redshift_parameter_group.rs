@@ -54,6 +54,7 @@ warehouse-settings:
   tags: { Projeto: Bootcamp }
 ";
     const NAME: &'static str = "^[a-zA-Z]{1}(?:-?[a-zA-Z0-9]){0,254}$";
+    const KEPT_WHILE_USED: bool = true;
 
     fn canonical_name(name: &str) -> String {
         name.to_lowercase()
