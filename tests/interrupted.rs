@@ -2,18 +2,20 @@
 
 #[path = "support/cloud.rs"]
 mod cloud;
+#[path = "support/running.rs"]
+mod running;
 #[path = "support/server.rs"]
 mod server;
 mod support;
 
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::os::fd::AsRawFd;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cloud::wait;
+use running::{Running, at_a_terminal};
 use serde_json::{Map, Value, json};
 use server::Gate;
 use support::Site;
@@ -39,81 +41,6 @@ fn pair(site: &Site, name: &str) {
 fn before_the_first(site: &Site, name: &str) -> Gate {
     let call = format!("PUT /{name}-first");
     Gate::new(&site.endpoint(), move |request| request.line.starts_with(&call))
-}
-
-/// lagoa in the background, and what it has said so far.
-struct Running {
-    child: Child,
-    out: Arc<Mutex<String>>,
-    err: Arc<Mutex<String>>,
-}
-
-fn collect(mut from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
-    let text = Arc::new(Mutex::new(String::new()));
-    let into = Arc::clone(&text);
-    std::thread::spawn(move || {
-        let mut chunk = [0; 4096];
-        while let Ok(read @ 1..) = from.read(&mut chunk) {
-            let words = String::from_utf8_lossy(&chunk[..read]).into_owned();
-            into.lock().expect("nobody panics with it").push_str(&words);
-        }
-    });
-    text
-}
-
-impl Running {
-    fn start(mut command: Command) -> Self {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("start lagoa");
-        let out = collect(child.stdout.take().expect("its output"));
-        let err = collect(child.stderr.take().expect("its errors"));
-        Self { child, out, err }
-    }
-
-    /// A command on `stack.yaml` through the gate.
-    fn through(site: &Site, gate: &Gate, arguments: &[&str]) -> Self {
-        let mut command = site.command(arguments);
-        site.aws(&mut command, &gate.endpoint);
-        Self::start(command)
-    }
-
-    fn signal(&self, signal: i32) {
-        let pid = i32::try_from(self.child.id()).expect("a pid fits");
-        // SAFETY: the child is ours and not waited for yet, so the pid is its.
-        assert_eq!(unsafe { libc::kill(pid, signal) }, 0, "send a signal");
-    }
-
-    fn said(&self) -> String {
-        self.err.lock().expect("nobody panics with it").clone()
-    }
-
-    fn says(&self, word: &str) {
-        let since = Instant::now();
-        while !self.said().contains(word) {
-            assert!(since.elapsed() < Duration::from_secs(60), "no `{word}` in: {}", self.said());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// Its exit code; `None` when a signal killed it or it didn't end in time.
-    fn ends_within(&mut self, limit: Duration) -> Option<i32> {
-        let since = Instant::now();
-        while since.elapsed() < limit {
-            if let Some(status) = self.child.try_wait().expect("ask for lagoa") {
-                std::thread::sleep(Duration::from_millis(50));
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        self.child.kill().expect("kill lagoa");
-        self.child.wait().expect("wait for lagoa");
-        eprintln!("it didn't end: {}", self.said());
-        None
-    }
-
-    fn printed(&self) -> String {
-        self.out.lock().expect("nobody panics with it").clone()
-    }
 }
 
 fn exists(site: &Site, bucket: &str) -> bool {
@@ -157,7 +84,7 @@ fn the_first_interrupt_lets_calls_in_flight_finish_and_starts_nothing_new() {
             }
         };
         let gate = Gate::new(&site.endpoint(), move |request| request.line.starts_with(held));
-        let mut run = Running::through(&site, &gate, &[command, "stack.yaml", "--yes"]);
+        let mut run = Running::through(&site, &gate.endpoint, &[command, "stack.yaml", "--yes"]);
         gate.held();
         run.signal(signal);
         run.says("Stopping:");
@@ -217,7 +144,7 @@ fn the_second_interrupt_ends_it_at_once() {
         [(libc::SIGINT, false), (libc::SIGTERM, false), (libc::SIGINT, true)]
     {
         let gate = before_the_first(&site, "twice");
-        let mut run = Running::through(&site, &gate, APPLY);
+        let mut run = Running::through(&site, &gate.endpoint, APPLY);
         gate.held();
         run.signal(libc::SIGINT);
         run.says("Stopping:");
@@ -249,7 +176,7 @@ fn an_interrupt_before_anything_is_done_leaves_nothing_behind() {
         let gate = Gate::new(&site.endpoint(), move |request| {
             request.line.starts_with(held) || request.line.replace("HEAD", "GET").starts_with(held)
         });
-        let mut run = Running::through(&site, &gate, APPLY);
+        let mut run = Running::through(&site, &gate.endpoint, APPLY);
         gate.held();
         run.signal(libc::SIGINT);
         std::thread::sleep(Duration::from_millis(200));
@@ -261,7 +188,7 @@ fn an_interrupt_before_anything_is_done_leaves_nothing_behind() {
     }
     // And while another run holds the lock.
     let gate = before_the_first(&site, "early");
-    let mut first = Running::through(&site, &gate, APPLY);
+    let mut first = Running::through(&site, &gate.endpoint, APPLY);
     gate.held();
     let waiting = [APPLY, &["--sandbox", "--wait", "10m"]].concat();
     let mut second = Running::start(site.command(&waiting));
@@ -270,36 +197,6 @@ fn an_interrupt_before_anything_is_done_leaves_nothing_behind() {
     assert_eq!(second.ends_within(SOON), Some(130), "{}", second.said());
     gate.open();
     assert_eq!(first.ends_within(SOON), Some(0), "{}", first.said());
-}
-
-/// A terminal of its own for a command: what is read from and written to it, and its other end.
-fn terminal() -> (OwnedFd, OwnedFd) {
-    let (mut master, mut slave) = (0, 0);
-    let none = std::ptr::null_mut();
-    // SAFETY: openpty writes to the two places it is given, and gives descriptors that are ours.
-    unsafe {
-        let opened = libc::openpty(&raw mut master, &raw mut slave, none, none.cast(), none.cast());
-        assert_eq!(opened, 0, "open a terminal");
-        libc::fcntl(master, libc::F_SETFD, libc::FD_CLOEXEC);
-        (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave))
-    }
-}
-
-/// Starts the command as the leader of a session at a terminal; gives the terminal's other end.
-fn at_a_terminal(mut command: Command) -> (Child, OwnedFd) {
-    let (master, slave) = terminal();
-    let copy = || Stdio::from(slave.try_clone().expect("another descriptor"));
-    command.stdin(copy()).stdout(copy()).stderr(copy());
-    let own = slave.as_raw_fd();
-    // SAFETY: both calls are allowed between fork and exec.
-    unsafe {
-        command.pre_exec(move || {
-            libc::setsid();
-            libc::ioctl(own, libc::TIOCSCTTY, 0);
-            Ok(())
-        });
-    }
-    (command.spawn().expect("start lagoa"), master)
 }
 
 #[test]
@@ -334,12 +231,10 @@ fn a_closed_terminal_changes_nothing() {
     // Nobody has agreed to what was asked at a terminal that is gone.
     let mut command = site.command(&["apply", "stack.yaml"]);
     site.aws(&mut command, &site.endpoint());
-    let (child, master) = at_a_terminal(command);
-    let screen = collect(std::fs::File::from(master.try_clone().expect("another descriptor")));
-    let mut run = Running { child, out: Arc::default(), err: screen };
+    let (mut run, mut screen) = Running::at_a_terminal(command);
     run.says("Only 'yes' is accepted");
     // The reader of the screen holds the terminal open; this hangs it up all the same.
-    std::fs::File::from(master).write_all(b"\x04").expect("type Ctrl-D");
+    screen.write_all(b"\x04").expect("type Ctrl-D");
     assert_eq!(run.ends_within(SOON), Some(1), "{}", run.said());
     assert!(!exists(&site, "hangup-first"));
 }
@@ -351,10 +246,7 @@ fn ctrl_c_at_a_terminal_is_heard() {
     let gate = before_the_first(&site, "key");
     let mut command = site.command(APPLY);
     site.aws(&mut command, &gate.endpoint);
-    let (child, master) = at_a_terminal(command);
-    let mut keyboard = std::fs::File::from(master.try_clone().expect("another descriptor"));
-    let screen = collect(std::fs::File::from(master));
-    let mut run = Running { child, out: Arc::default(), err: screen };
+    let (mut run, mut keyboard) = Running::at_a_terminal(command);
     gate.held();
     keyboard.write_all(b"\x03").expect("press Ctrl-C");
     run.says("Stopping:");

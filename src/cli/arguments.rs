@@ -200,7 +200,7 @@ impl PlanArguments {
             rotate: self.rotate.iter().cloned().collect(),
             rerun: self.seed_rerun.iter().cloned().collect(),
             accept: self.seed_accept.iter().cloned().collect(),
-            run: jiff::Timestamp::now().strftime("%Y%m%d%H%M%S").to_string(),
+            run: run_name(),
         }
     }
 
@@ -209,6 +209,12 @@ impl PlanArguments {
         let lists = [&self.targets, &self.rotate, &self.seed_rerun, &self.seed_accept];
         lists.into_iter().flatten().map(String::as_str).collect()
     }
+}
+
+/// When the run began, for people, and what no other run has: two may begin within a second.
+fn run_name() -> String {
+    let time = jiff::Timestamp::now().strftime("%Y%m%d%H%M%S");
+    format!("{time}-{:08x}", rand::random::<u32>())
 }
 
 /// How to carry out a plan.
@@ -230,4 +236,18 @@ fn duration(text: &str) -> Result<Duration, String> {
     parsed
         .and_then(|time| Duration::try_from(time).ok())
         .ok_or_else(|| "write it as 10m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_the_same_second_have_names_of_their_own() {
+        let names: BTreeSet<_> = (0..20).map(|_| PlanArguments::default().options().run).collect();
+        assert_eq!(names.len(), 20);
+        // What AWS takes in the name of a snapshot.
+        let fits = |name: &String| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        assert!(names.iter().all(fits), "{names:?}");
+    }
 }

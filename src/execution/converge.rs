@@ -301,11 +301,14 @@ impl Run<'_> {
                 })
             }
         };
-        let waiting = |error: &Error| self.status(step, error.to_string());
+        let waiting = |error: &Error| self.status(step, in_the_way(error));
         let stopped = async || self.stop.wanted().await;
         persist(READY_LIMIT, classed, &waiting, stopped).await.map_err(|error| {
             match self.stop.requested() && patience(error.class).is_some() {
-                true => Failure::Stopped(format!("another try after this answer: {error}")),
+                true => Failure::Stopped(format!(
+                    "another try after this answer: {}",
+                    in_the_way(&error)
+                )),
                 false => error.into(),
             }
         })
@@ -367,6 +370,14 @@ impl Run<'_> {
                 return Err(Error::new(Class::Terminal, "it didn't go in 90 minutes").into());
             }
         }
+    }
+}
+
+/// Why a call waits. What a person can do something about comes first: the end may be cut off.
+fn in_the_way(error: &Error) -> String {
+    match (&error.hint, error.class) {
+        (Some(hint), Class::Dependency) => format!("{hint} ({})", error.code),
+        _ => error.to_string(),
     }
 }
 

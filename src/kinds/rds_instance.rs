@@ -311,12 +311,15 @@ rds-postgres15:
         if self.status.as_deref() == Some("deleting") {
             return Ok(());
         }
+        if farewell.on_destroy != Some(OnDestroy::Delete) && self.is_broken() {
+            return Err(self.without_snapshot());
+        }
         if farewell.unprotect && self.deletion_protection == Some(true) {
             let call = cx.rds.modify_db_instance().db_instance_identifier(cx.name);
             gone_is_fine(call.deletion_protection(false).apply_immediately(true).send().await)?;
         }
         let call = cx.rds.delete_db_instance().db_instance_identifier(cx.name);
-        let keeps = farewell.on_destroy != Some(OnDestroy::Delete) && self.can_be_snapshotted();
+        let keeps = farewell.on_destroy != Some(OnDestroy::Delete) && self.replica_of.is_none();
         let call = if keeps {
             call.skip_final_snapshot(false).final_db_snapshot_identifier(&farewell.snapshot)
         } else {

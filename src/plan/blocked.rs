@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Action, Planner, Step};
 use crate::diff::diff;
-use crate::kind::Live;
+use crate::kind::{Live, Phase};
 use crate::stack::Resource;
 
 /// Why a step can't be done, and the way out.
@@ -26,6 +26,21 @@ impl Blocked {
             ),
             remedy: "undo the change, give the resource another name, or change on_destroy"
                 .to_owned(),
+        }
+    }
+
+    /// A snapshot that nobody asked for is no leave to go on with an empty database.
+    pub(super) fn wordless(key: &str, holds: &str, reasons: &[String]) -> Self {
+        Self {
+            reason: format!(
+                "it would have to be replaced ({}), and the stack doesn't say what should happen \
+                 to what it holds ({holds})",
+                reasons.join("; ")
+            ),
+            remedy: format!(
+                "undo the change, or give {key} `on_destroy: snapshot` or `on_destroy: delete`: \
+                 the new one is empty"
+            ),
         }
     }
 
@@ -164,7 +179,13 @@ fn fate(step: &Step, holds: &str, loss: Option<&String>) -> String {
     use crate::kind::OnDestroy::{Delete, Retain, Snapshot};
     match (step.farewell.on_destroy, loss) {
         (Some(Snapshot), _) => {
-            format!("the data is kept in the final snapshot {}", step.farewell.snapshot)
+            let kept = format!("the data is kept in the final snapshot {}", step.farewell.snapshot);
+            match step.live.as_ref().map(|live| &live.phase) {
+                Some(Phase::Failed(why)) => {
+                    format!("{kept}; if AWS makes none because it is {why}, it isn't deleted")
+                }
+                _ => kept,
+            }
         }
         (Some(Retain), _) => "nothing is deleted".to_owned(),
         (Some(Delete), Some(loss)) => format!("{loss} will be deleted for good"),

@@ -50,6 +50,12 @@ impl Planner<'_> {
             delete.blocked = Some(Blocked::retained(&reasons));
         } else {
             self.guard(&mut delete, resource.protect);
+            let facts = resource.kind.facts();
+            if let (None, None, Some(_), Some(holds)) =
+                (&delete.blocked, resource.on_destroy, facts.on_destroy_default, facts.holds)
+            {
+                delete.blocked = Some(Blocked::wordless(&resource.key, holds, &reasons));
+            }
         }
         if delete.farewell.on_destroy == Some(OnDestroy::Snapshot) {
             let carried = |data| format!("{data}; the new one doesn't get it by itself");

@@ -4,6 +4,7 @@ use super::{Engine, RdsInstance, StorageType};
 use crate::aws::rds_versions as versions;
 use crate::aws::spelling::{fold, fold_key};
 use crate::aws::words::word;
+use crate::aws::{Class, Error};
 use crate::field::{Differs, Immutable};
 use crate::reference::is_marked;
 
@@ -95,11 +96,21 @@ impl RdsInstance {
         None
     }
 
-    /// RDS makes no last snapshot of a server that is broken or copies another.
-    pub(super) fn can_be_snapshotted(&self) -> bool {
+    /// Whether RDS makes no last snapshot although the data may be nowhere else.
+    pub(super) fn is_broken(&self) -> bool {
         let broken = ["failed", "incompatible-restore", "incompatible-network"];
         self.replica_of.is_none()
-            && !self.status.as_deref().is_some_and(|status| broken.contains(&status))
+            && self.status.as_deref().is_some_and(|status| broken.contains(&status))
+    }
+
+    /// Why a broken server isn't deleted.
+    pub(super) fn without_snapshot(&self) -> Error {
+        let status = self.status.as_deref().unwrap_or_default();
+        let message = format!("RDS makes no final snapshot of a server that is {status}");
+        Error::new(Class::Terminal, message).hint(
+            "restore it from a snapshot or a point in time if its data is needed, then write \
+             `on_destroy: delete` to delete it without a final snapshot",
+        )
     }
 
     /// Oracle servers can become container databases.
