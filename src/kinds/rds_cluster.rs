@@ -380,7 +380,7 @@ impl RdsCluster {
         else {
             return wrong;
         };
-        if max < 1.0 || max > 256.0 {
+        if !(1.0..=256.0).contains(&max) {
             wrong.push(("serverless.max_acu", "AWS takes 1 to 256"));
         }
         if min > max {

@@ -55,7 +55,7 @@ impl Shaper<'_> {
             return Some(Vec::new());
         }
         let field = refers["field"].as_str().unwrap_or_default().to_owned();
-        let keys = keys.to_vec().into_iter();
+        let keys = keys.iter().cloned();
         let reference = |key| Reference { key, field: field.clone() };
         Some(keys.map(|key| self.link(reference(key), place)).collect())
     }
