@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use lagoa::aws::Class;
 use lagoa::aws::error::{BY_CODE, BY_MESSAGE, class};
-use lagoa::aws::retry::{OUTAGE, patience};
+use lagoa::aws::retry::patience;
 use proxy::{Call, Deed, Judge, Proxy};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -28,6 +28,10 @@ use support::{Ran, Site, actions};
 
 /// How long AWS shows what was before a write, and can't take on a new role.
 const MOMENT: Duration = Duration::from_millis(1500);
+
+/// How long a service may be out before lagoa says so. Not lagoa's own figure, so that nobody
+/// raises that one unnoticed.
+const IN_TIME: Duration = Duration::from_secs(120);
 
 /// What the consumers of a role say that can't be assumed yet.
 const NOT_ASSUMABLE: &[(&str, &str, &str)] = &[
@@ -299,7 +303,7 @@ fn a_service_that_is_out_from_the_start_is_told_in_time() {
     };
     let (ran, _) = through(&site, Box::new(judge), "apply");
     assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
-    assert!(start.elapsed() < OUTAGE, "it took {:?}", start.elapsed());
+    assert!(start.elapsed() < IN_TIME, "it took {:?}", start.elapsed());
     let said = ran.stderr();
     assert_eq!(said.matches("error:").count(), 1, "one error: {said}");
     assert!(
@@ -329,7 +333,7 @@ fn a_service_that_is_out_fails_alone_and_in_time() {
                 let took = start.elapsed();
                 let said = ran.stderr() + &ran.stdout();
                 assert_eq!(ran.code(), Some(1), "{what}: {said}");
-                assert!(took < OUTAGE, "{what}: it took {took:?}");
+                assert!(took < IN_TIME, "{what}: it took {took:?}");
                 for key in ["out-one", "out-two"] {
                     let named = format!("rds_parameter_group {key} could not be created");
                     assert!(said.contains(&named), "{what}: {said}");
@@ -371,8 +375,11 @@ fn failures_inside_of_success_are_seen() {
     // Objects that stay although the batch was a success.
     let world = site.copy();
     let inside = "<DeleteResult><Error><Key>one/</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error></DeleteResult>";
+    let mut asked = 0;
     let judge = move |call: &Call| {
-        if call.operation.contains("?delete") {
+        asked += usize::from(call.operation.contains("?delete"));
+        // Whoever takes it for success asks for ever: that one gets through, and is found out.
+        if call.operation.contains("?delete") && asked < 50 {
             Deed::Answer(200, inside.to_owned())
         } else {
             Deed::Pass

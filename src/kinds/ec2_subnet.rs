@@ -49,7 +49,7 @@ impl Kind for Ec2Subnet {
 lake-private-a:
   kind: ec2_subnet
   vpc: lake-vpc
-  cidr: 10.0.0.0/19
+  cidr: 10.0.32.0/19
   zone: ${aws.region}a
   tags: { Projeto: Bootcamp }
 
