@@ -313,12 +313,15 @@ fn a_service_that_is_out_from_the_start_is_told_in_time() {
     assert_eq!(site.plan()["resources"].as_array().map(Vec::len), Some(6), "nothing was begun");
 }
 
+fn throttled() -> Deed {
+    shapes::of("rds").throttled()
+}
+
 #[test]
 fn a_service_that_is_out_fails_alone_and_in_time() {
     let site = Site::serverless("faulted-out");
     mixed(&site);
-    let deeds: [(&str, fn() -> Deed); 2] =
-        [("throttled", || shapes::of("rds").throttled()), ("reset", || Deed::Reset)];
+    let deeds = [("throttled", throttled as fn() -> Deed), ("reset", || Deed::Reset)];
     std::thread::scope(|scope| {
         for (what, deed) in deeds {
             let world = site.copy();

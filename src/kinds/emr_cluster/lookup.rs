@@ -67,7 +67,12 @@ pub async fn named(
         one.name() == Some(name) && state.is_some_and(|state| states.contains(state))
     });
     let described = try_join_all(of_name.filter_map(|one| Some(described(aws, one.id()?)))).await?;
-    let mut found: Vec<Cluster> = described.into_iter().flatten().collect();
+    // A list may tell of a moment ago.
+    let still = |cluster: &Cluster| {
+        let state = cluster.status().and_then(|status| status.state());
+        state.is_some_and(|state| states.contains(state))
+    };
+    let mut found: Vec<Cluster> = described.into_iter().flatten().filter(still).collect();
     found.sort_by_key(|cluster| {
         let timeline = cluster.status().and_then(|status| status.timeline());
         let since = timeline.and_then(|timeline| timeline.creation_date_time());
