@@ -9,8 +9,9 @@
 //! rows that were in: where a row of points comes to a state that has been gone on from already,
 //! as after each call that only reads, the next point follows at once.
 //!
-//! `LAGOA_WALK=N` takes every Nth call only, beginning somewhere else each day. `LAGOA_WALK=all` goes
-//! on from every point, with the other command too, and walks one stack of every kind besides.
+//! It takes every tenth call, beginning at another one each day. `LAGOA_WALK=1` takes every call,
+//! `LAGOA_WALK=N` every Nth, and `LAGOA_WALK=all` goes on from every point, with the other command
+//! too, and walks one stack of every kind besides.
 
 #[path = "support/everything.rs"]
 mod everything;
@@ -29,6 +30,8 @@ use proxy::{Deed, Proxy};
 use serde_json::Value;
 use support::{Ran, Site, actions};
 
+/// How far apart the calls are that are tried, where nobody says otherwise.
+const STRIDE: usize = 10;
 /// How many points are tried at once.
 const WORKERS: usize = 2;
 
@@ -43,7 +46,10 @@ struct Walk {
 impl Walk {
     fn wanted() -> Self {
         let walk = std::env::var("LAGOA_WALK").unwrap_or_default();
-        let stride = walk.parse().unwrap_or(1).max(1);
+        let stride = match walk.as_str() {
+            "all" => 1,
+            walk => walk.parse().unwrap_or(STRIDE).max(1),
+        };
         let today = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs() / 86_400;
         let today = usize::try_from(today).expect("a day fits");
         Self { stride, offset: today % stride, long: walk == "all" }
