@@ -48,6 +48,7 @@ from . import (
 )
 from .announcement import announce
 from .census import census
+from .enforcement import enforce
 from .fork import fork
 from .request_log import RequestLog, identify
 from .validation import Validation
@@ -107,6 +108,7 @@ class Application(DomainDispatcherApplication):
             ("GET", "/_lagoa/census"): census,
             ("GET", "/_lagoa/latency"): latency.summary,
             ("GET", "/_lagoa/validation"): self.validation.summary,
+            ("POST", "/_lagoa/enforce"): enforce,
             ("POST", "/_lagoa/fork"): self._fork,
             ("POST", "/_lagoa/reset"): self._reset,
             ("POST", "/_lagoa/stop"): self._stop,
