@@ -93,10 +93,25 @@ fn one_in_ten(seed: u64) -> (Judge, Arc<AtomicUsize>) {
             7 => Deed::LoseReset,
             8 => Deed::Delay(Duration::from_millis(300)),
             _ if may_be_stale(call) => Deed::Stale(MOMENT),
+            _ if makes_another(call) => Deed::Lose,
             _ => Deed::Twice,
         }
     };
     (Box::new(judge), faults)
+}
+
+/// What AWS makes once more each time it is asked, without a name or a token by which it could tell
+/// that a request came twice. lagoa sends these once, and looks before it sends them again.
+fn makes_another(call: &Call) -> bool {
+    let without_token = [
+        "AddJobFlowSteps",
+        "AllocateAddress",
+        "CreateInternetGateway",
+        "CreateKey",
+        "CreateVpc",
+        "RunJobFlow",
+    ];
+    without_token.contains(&call.operation.as_str())
 }
 
 /// Shows every second read that follows a write as it was before, and makes each role's consumers

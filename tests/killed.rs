@@ -2,6 +2,8 @@
 //! before the answer arrived: the next apply ends where an undisturbed one ends, with nothing
 //! doubled and no row lost; the next destroy leaves nothing.
 //!
+//! The kinds are walked in stacks made of their examples, and the platforms in `stacks/` as they are.
+//!
 //! The killed run's lock is taken away by hand, so that the walk needn't wait for its lease.
 //! Each point has a copy of the sandbox to itself, as it was before the run.
 //!
@@ -234,6 +236,7 @@ fn killed_at_any_call_the_next_run_ends_where_an_undisturbed_one_does() {
     let start = Instant::now();
     let (with_servers, without) = (Site::quick("killed"), Site::serverless("killed-serverless"));
     let mut families = everything::families();
+    families.extend(everything::platforms());
     if walk.long {
         families.push(everything::everything());
     }

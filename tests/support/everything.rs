@@ -26,6 +26,8 @@ pub struct Family {
     pub kinds: BTreeSet<String>,
     resources: Map<String, Value>,
     files: BTreeMap<String, String>,
+    /// The stack file, where it isn't made of `resources`.
+    whole: Option<String>,
 }
 
 /// All of them. Kinds are of one family when their names begin with the same word.
@@ -54,11 +56,50 @@ pub fn everything() -> Family {
     family
 }
 
+/// The platforms in `stacks/`, as they are.
+pub fn platforms() -> Vec<Family> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = BTreeMap::new();
+    for folder in ["policies", "sql"] {
+        read(repository, Path::new(folder), &mut files);
+    }
+    let mut stacks = BTreeMap::new();
+    read(repository, Path::new("stacks"), &mut stacks);
+    let platform = |text: String| {
+        let stack = yaml(&text);
+        Family {
+            name: stack["stack"].as_str().expect("a stack has a name").to_owned(),
+            resources: stack["resources"].as_object().expect("it has resources").clone(),
+            files: files.clone(),
+            whole: Some(text),
+            ..Family::default()
+        }
+    };
+    stacks.into_values().map(platform).collect()
+}
+
+/// The text of every file below a folder, by its path.
+fn read(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(root.join(folder)).expect("read a folder") {
+        let path = folder.join(entry.expect("an entry").file_name());
+        if root.join(&path).is_dir() {
+            read(root, &path, files);
+        } else {
+            let text = std::fs::read_to_string(root.join(&path)).expect("read a file");
+            files.insert(path.to_str().expect("a path in UTF-8").to_owned(), text);
+        }
+    }
+}
+
 impl Family {
     /// Writes the stack and the files it needs.
     pub fn write(&self, site: &Site) {
         for (path, text) in &self.files {
             site.write(path, text);
+        }
+        if let Some(text) = &self.whole {
+            site.write("stack.yaml", text);
+            return;
         }
         let Value::Object(resources) = site.real(Value::Object(self.resources.clone())) else {
             unreachable!("a mapping stays one")

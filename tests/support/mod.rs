@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 const MADE_UP_SUBNET: &str = "subnet-0a1b2c3d4e5f6000";
 
 /// Where lagoa keeps its locks in the sandbox.
-const HOME_BUCKET: &str = "lagoa-123456789012-us-east-1";
+const HOME_BUCKETS: [&str; 2] = ["lagoa-123456789012-us-east-1", "lagoa-123456789012-us-east-2"];
 
 /// The sandbox checks who signs, not the signature.
 const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, \
@@ -117,7 +117,9 @@ impl Site {
 
     /// Takes a stack's lock away, as `lagoa unlock` does, but without asking.
     pub fn unlock(&self, stack: &str) {
-        self.http("DELETE", &format!("/{HOME_BUCKET}/locks/{stack}.json"));
+        for bucket in HOME_BUCKETS {
+            self.http("DELETE", &format!("/{bucket}/locks/{stack}.json"));
+        }
     }
 
     /// Writes a file below the folder.
