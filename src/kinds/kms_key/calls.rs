@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::types::{AliasListEntry, KeyMetadata, KeyState, Tag};
 
 use super::{DELETION_TAG, KmsKey, Spec, alias, thirty};
@@ -21,7 +22,10 @@ impl KmsKey {
         let call = cx.kms.create_key().set_description(self.description.clone());
         let call = call.set_policy(self.policy.as_ref().map(Policy::text));
         let call = call.set_key_spec(spec).set_key_usage(usage).multi_region(*self.multi_region);
-        let made = call.set_tags(Some(to_aws(&tags)?)).send().await?;
+        // KMS makes another key each time it is asked, so the SDK must not ask again by itself.
+        let once = aws_sdk_kms::Config::builder().retry_config(RetryConfig::disabled());
+        let call = call.set_tags(Some(to_aws(&tags)?));
+        let made = call.customize().config_override(once).send().await?;
         let id = made.key_metadata().map(|key| key.key_id().to_owned());
         id.ok_or_else(|| Error::internal("a key without an id"))
     }

@@ -49,7 +49,11 @@ def _endpoint_routes(ec2, tables, prefix_list, endpoint_id, add):
 
 @replaces(VPCBackend)
 def create_vpc_endpoint(original, self, *args, **kwargs):
-    """A service's gateway is in a route table once."""
+    """A service's gateway is in a route table once; a request that comes twice makes one."""
+    token = kwargs.get("client_token")
+    known = self.__dict__.setdefault("lagoa_endpoint_tokens", {}).get(token)
+    if token and known in self.vpc_end_points:
+        return self.vpc_end_points[known]
     for table in kwargs.get("route_table_ids") or []:
         self.get_route_table(table)
         for other in list(self.vpc_end_points.values()):
@@ -65,7 +69,9 @@ def create_vpc_endpoint(original, self, *args, **kwargs):
             raise EC2ClientError(
                 "InvalidGroup.NotFound", f"The security group '{group}' does not exist"
             )
-    return original(self, *args, **kwargs)
+    endpoint = original(self, *args, **kwargs)
+    self.lagoa_endpoint_tokens[token] = endpoint.id
+    return endpoint
 
 
 @replaces(VPCBackend)
