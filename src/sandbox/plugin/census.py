@@ -5,6 +5,7 @@ import re
 from collections import Counter
 
 from moto.core.base_backend import BackendDict, BaseBackend
+from moto.kms.models import Key
 from moto.s3.models import FakeBucket, FakeKey
 from moto.utilities.tagging_service import TaggingService
 
@@ -59,7 +60,10 @@ def _count(value, path, counts, seen):
 
 
 def _is_noise(thing):
-    """What there may be any number of: the history of lagoa's runs, and S3's logs of requests."""
+    """What there may be any number of: the history of lagoa's runs, S3's logs of requests, and the
+    keys that AWS makes for its own services, of which two at once may make two."""
+    if isinstance(thing, Key):
+        return any(alias.startswith("alias/aws/") for alias in thing.aliases)
     if isinstance(thing, FakeBucket):
         return thing.name.startswith("lagoa-")
     return isinstance(thing, FakeKey) and LOG.search(thing.name) is not None
