@@ -12,13 +12,15 @@ from moto.utilities.tagging_service import TaggingService
 from . import databases
 
 CONTAINERS = (dict, list, set, tuple)
-# What happened, not what there is: events, a secret's values of former times, and the tags of
-# EC2's resources, which moto keeps when the resource goes.
+# What happened, not what there is: events, a secret's values of former times, the tags of EC2's
+# resources, which moto keeps when the resource goes, and the names of parameters that were asked
+# for.
 HISTORY = {
     "EC2Backend.tags",
     "FakeSecret.versions",
     "LogFileManager.log_files",
     "RDSBackend.events",
+    "SimpleSystemManagerBackend._parameters",
 }
 # What others call attributes of a thing: a plan compares them, and moto forgets to delete them.
 ATTRIBUTES = (TaggingService,)
