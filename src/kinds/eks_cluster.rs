@@ -128,6 +128,7 @@ lake:
   support_type: STANDARD
   bootstrap_creator_admin_permissions: true
   tags: { Projeto: Lake }
+  on_destroy: delete
 
 lake-control-plane:
   kind: iam_role

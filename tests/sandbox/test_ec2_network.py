@@ -99,6 +99,15 @@ class Networks(SandboxTest):
         self.ec2.delete_subnet(SubnetId=subnet)
         delete(RouteTableId=tables[1])
 
+    def test_a_table_that_is_asked_for_twice_is_one(self):
+        vpc = self.ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
+        made = [
+            self.ec2.create_route_table(VpcId=vpc, ClientToken=token)["RouteTable"]["RouteTableId"]
+            for token in ("one", "one", "two")
+        ]
+        self.assertEqual(made[0], made[1])
+        self.assertNotEqual(made[0], made[2])
+
     def test_a_main_table_stays(self):
         filters = [{"Name": "vpc-id", "Values": [self.vpc]}]
         main = self.ec2.describe_route_tables(Filters=filters)["RouteTables"][0]

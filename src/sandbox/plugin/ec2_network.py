@@ -176,6 +176,19 @@ def associate_route_table(original, self, route_table_id, gateway_id=None, subne
     return original(self, route_table_id, gateway_id, subnet_id)
 
 
+@replaces(RouteTables)
+def create_route_table(original, self):
+    """A request that comes twice makes one table."""
+    token = self._get_param("ClientToken")
+    known = self.ec2_backend.__dict__.setdefault("lagoa_route_table_tokens", {})
+    table = self.ec2_backend.route_tables.get(known.get(token))
+    if token and table:
+        return ActionResult({"RouteTable": table})
+    answer = original(self)
+    known[token] = answer.result["RouteTable"].id
+    return answer
+
+
 @replaces(RouteBackend)
 def delete_route_table(original, self, route_table_id):
     """A main table goes with its VPC only."""
