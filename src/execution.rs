@@ -42,6 +42,8 @@ pub enum Event {
 pub enum Failure {
     /// The plan said so already.
     Blocked,
+    /// What there is couldn't be read when the plan was made.
+    Unread,
     /// What the step found isn't what the plan was made for.
     Changed(String),
     /// AWS said no.
@@ -204,6 +206,7 @@ impl Run<'_> {
         let result = match (&step.blocked, step.action) {
             (Some(_), _) => Err(Failure::Blocked),
             (None, Action::Retain) => Ok(()),
+            (None, Action::Unread) => Err(Failure::Unread),
             (None, Action::Delete) => self.delete(step).await,
             (None, _) => self.converge(step).await,
         };

@@ -47,19 +47,52 @@ pub struct World {
     pub orphans: Vec<Orphan>,
     /// What deleting would lose, by (kind, name), for those that were asked about.
     pub losses: BTreeMap<(String, String), String>,
+    /// Kinds that couldn't be read because their service is out, and what it said.
+    pub unread: BTreeMap<&'static str, Error>,
+}
+
+impl World {
+    /// The world, unless something in it couldn't be read.
+    pub fn whole(self) -> Result<Self, ReadError> {
+        match self.unread.iter().next() {
+            Some((kind, error)) => Err(ReadError { kind, error: error.clone() }),
+            None => Ok(self),
+        }
+    }
 }
 
 /// How long a read may be repeated when the service throttles or falters.
 const READ_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Reads all of these, one bulk read per kind, all kinds at once.
-pub async fn read(aws: &Aws, queries: &[Query]) -> Result<BTreeMap<String, Live>, ReadError> {
+/// Reads all of these, one bulk read per kind, all kinds at once. Those whose service is out are
+/// added to `unread`.
+async fn read(
+    aws: &Aws,
+    queries: &[Query],
+    unread: &Unread,
+) -> Result<BTreeMap<String, Live>, ReadError> {
     let mut by_kind: BTreeMap<&str, Vec<&Query>> = BTreeMap::new();
     for query in queries {
         by_kind.entry(query.kind.facts().name).or_default().push(query);
     }
-    let reads = by_kind.into_values().map(|queries| read_kind(aws, queries));
+    let reads = by_kind
+        .into_values()
+        .map(|queries| async { unless_out(read_kind(aws, queries).await, unread) });
     Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+}
+
+/// What couldn't be read so far.
+type Unread = RefCell<BTreeMap<&'static str, Error>>;
+
+/// A service that is out hides its own things only; whatever else goes wrong ends the reading.
+fn unless_out<T: Default>(result: Result<T, ReadError>, unread: &Unread) -> Result<T, ReadError> {
+    match result {
+        Err(ReadError { kind, error }) if error.is_outage() => {
+            unread.borrow_mut().entry(kind).or_insert(error);
+            Ok(T::default())
+        }
+        other => other,
+    }
 }
 
 /// A read that AWS refused.
@@ -87,13 +120,15 @@ async fn read_kind(aws: &Aws, queries: Vec<&Query>) -> Result<Vec<(String, Live)
 
 /// Finds what carries the stack's mark and isn't among `known` (kind, name). Marks are hints:
 /// each candidate is read, and counts only when it really is there and ours.
-pub async fn orphans(
+async fn orphans(
     aws: &Aws,
     kinds: &[&'static dyn AnyKind],
     known: &BTreeSet<(String, String)>,
+    unread: &Unread,
 ) -> Result<Vec<Orphan>, ReadError> {
-    let found = try_join_all(kinds.iter().map(|kind| orphans_of(aws, *kind, known))).await?;
-    Ok(found.into_iter().flatten().collect())
+    let found =
+        kinds.iter().map(|kind| async { unless_out(orphans_of(aws, *kind, known).await, unread) });
+    Ok(try_join_all(found).await?.into_iter().flatten().collect())
 }
 
 async fn orphans_of(

@@ -5,6 +5,7 @@ mod blocked;
 mod follow;
 mod removal;
 mod replacement;
+mod unread;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use crate::live::World;
 use crate::reference::{self, is_unknown};
 use crate::stack::{Resource, Stack};
 pub use blocked::Blocked;
+pub use unread::{Unread, hidden};
 pub use world::{Facts, answer};
 
 /// What a step does.
@@ -38,6 +40,8 @@ pub enum Action {
     Delete,
     /// Leaves what goes from the stack in the account.
     Retain,
+    /// Nothing: whether anything is to be done can't be known now.
+    Unread,
 }
 
 /// One thing to do.
@@ -92,6 +96,8 @@ pub struct Plan {
     pub facts: BTreeMap<String, Facts>,
     /// Outputs, with what is known filled in.
     pub outputs: Vec<(String, Value)>,
+    /// What couldn't be read.
+    pub unread: Vec<Unread>,
 }
 
 /// What the person asked for beyond the stack.
@@ -228,6 +234,10 @@ impl<'a> Planner<'a> {
             self.facts.insert(resource.key.clone(), facts);
             return;
         }
+        if let Some(kind) = hidden(resource, self.stack, self.graph, self.world) {
+            self.unread(resource, desired, kind);
+            return;
+        }
         let Some(live) = live else {
             self.create(resource, desired, Vec::new(), None);
             return;
@@ -314,7 +324,7 @@ impl<'a> Planner<'a> {
     fn step(&self, resource: &Resource, action: Action, desired: Value) -> Step {
         let needs = self.graph.needs(&resource.key).iter().filter_map(|need| self.ready.get(need));
         let summary = match action {
-            Action::Delete | Action::Retain => Vec::new(),
+            Action::Delete | Action::Retain | Action::Unread => Vec::new(),
             _ => resource.kind.summary(&desired, None, self.root()),
         };
         Step {
@@ -361,6 +371,7 @@ impl<'a> Planner<'a> {
             unchanged: self.unchanged,
             facts: self.facts,
             outputs,
+            unread: Unread::all(self.world),
         }
     }
 }

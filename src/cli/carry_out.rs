@@ -12,7 +12,7 @@ use super::interrupts::Interrupts;
 use super::record::Recorder;
 use super::session::{Purpose, Session};
 use crate::execution::{Outcome, Stop, execute};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Step};
 use crate::report::progress::{Progress, time};
 use crate::report::summary::{self, Summary};
 use crate::report::terminal::Terminal;
@@ -52,7 +52,11 @@ pub async fn carry_out(
         terminal.out(&plan::render(&view, terminal.out));
     }
     if view.changes() {
-        if plan.steps.iter().all(|step| step.blocked.is_some() || step.action == Action::Retain) {
+        let idle = |step: &Step| {
+            step.blocked.is_some() || matches!(step.action, Action::Retain | Action::Unread)
+        };
+        if plan.steps.iter().all(idle) {
+            whole(plan)?;
             return Err(Failed::helping("nothing of this can be done", "see `blocked` above"));
         }
         agree(session, consent, terminal).await?;
@@ -86,11 +90,19 @@ pub async fn carry_out(
             "another run may be at work; run it again when it is done",
         ));
     }
+    if !summary.interrupted {
+        whole(plan)?;
+    }
     Ok(match (summary.interrupted, summary.is_complete()) {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Well,
         (false, false) => Exit::Failed,
     })
+}
+
+/// An error when a plan doesn't hold everything, because not everything could be read.
+pub fn whole(plan: &Plan) -> Result<(), Failed> {
+    if plan.unread.is_empty() { Ok(()) } else { Err(plan.unread.as_slice().into()) }
 }
 
 /// Goes on only with a person's word, unless nothing real is at stake.

@@ -60,7 +60,7 @@ impl Destroy {
             agreed: false,
         };
         holding(&session, "destroy", self.run.wait, terminal, async |hold| {
-            let plan = session.plan(Purpose::Destroy, &arguments.options()).await?;
+            let (plan, _) = session.plan_and_world(Purpose::Destroy, &arguments.options()).await?;
             carry_out(&session, &plan, &consent, hold, terminal).await
         })
         .await

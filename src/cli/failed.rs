@@ -3,6 +3,7 @@
 use crate::aws::Error;
 use crate::diagnostic::Problem;
 use crate::live::ReadError;
+use crate::plan::Unread;
 use crate::report::problems;
 use crate::report::style::Style;
 use crate::report::summary::permission;
@@ -66,6 +67,19 @@ impl From<ReadError> for Failed {
             None => denied,
         });
         said(format!("{kind} cannot be read: {}", words(&error)), error.hint.clone().or(read))
+    }
+}
+
+impl From<&[Unread]> for Failed {
+    fn from(unread: &[Unread]) -> Self {
+        let problems = unread.iter().map(|Unread { kinds, reason, remedy }| {
+            let problem = Problem::error(format!("{} cannot be read: {reason}", kinds.join(", ")));
+            problem.help(match remedy {
+                Some(remedy) => format!("{remedy}; the next run goes on from here"),
+                None => "try again later; the next run goes on from here".to_owned(),
+            })
+        });
+        Self(problems.collect())
     }
 }
 

@@ -6,6 +6,7 @@ use clap::{Args, ValueHint};
 
 use super::Exit;
 use super::arguments::{PlanArguments, StackArguments};
+use super::carry_out::whole;
 use super::digest;
 use super::failed::Failed;
 use super::saved_plan::SavedPlan;
@@ -53,6 +54,7 @@ impl Plan {
             true => json::text(&view),
             false => plan::render(&view, terminal.out),
         });
+        whole(&plan)?;
         if let Some(out) = &self.out {
             let live = digest::world(&world, &session.stack);
             SavedPlan::write(out, &session, (&self.stack, &self.plan), live, &view)?;

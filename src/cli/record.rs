@@ -104,6 +104,7 @@ impl Recorder {
                 Ending::Failed(trouble) => ("failed", Some(trouble.words())),
                 Ending::Unfinished(why) => ("unfinished", Some(why.clone())),
                 Ending::NotStarted(_) => ("not_started", None),
+                Ending::Unread => ("unread", None),
             };
             (step.result, step.error) = (result.to_owned(), error);
         }

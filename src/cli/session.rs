@@ -88,7 +88,8 @@ impl Session {
         Ok(Self { stack, graph, aws, file: file.display().to_string() })
     }
 
-    /// Reads what AWS has of the stack; with `chosen` only of these keys, and no orphans.
+    /// Reads what AWS has of the stack; with `chosen` only of these keys, and no orphans. Kinds
+    /// whose service is out are left out, and named.
     pub async fn survey(&self, chosen: Option<&BTreeSet<String>>) -> Result<World, Failed> {
         let wanted =
             |resource: &&Resource| chosen.is_none_or(|chosen| chosen.contains(&resource.key));
@@ -96,9 +97,12 @@ impl Session {
         let resources: Vec<&Resource> = self.stack.resources.iter().filter(wanted).collect();
         let nothing = BTreeMap::new();
         let first = resources.iter().filter(|one| !later(one)).map(|one| self.query(one, &nothing));
-        let then = |found: &BTreeMap<String, Live>| -> Vec<Query> {
-            let facts = self.facts(found);
-            resources.iter().filter(|one| later(one)).map(|one| self.query(one, &facts)).collect()
+        let then = |world: &World| -> Vec<Query> {
+            let facts = self.facts(&world.resources);
+            let readable = resources.iter().filter(|one| {
+                later(one) && plan::hidden(one, &self.stack, &self.graph, world).is_none()
+            });
+            readable.map(|one| self.query(one, &facts)).collect()
         };
         let known = self.stack.resources.iter();
         let known = known.map(|one| (one.kind.facts().name.to_owned(), one.name.clone()));
@@ -110,12 +114,14 @@ impl Session {
         Ok(live::survey(&self.aws, survey).await?)
     }
 
-    /// Reads AWS, and works out what is to be done.
+    /// Reads AWS, all of it, and works out what is to be done.
     pub async fn plan(&self, purpose: Purpose, options: &Options) -> Result<Plan, Failed> {
-        Ok(self.plan_and_world(purpose, options).await?.0)
+        let (plan, world) = self.plan_and_world(purpose, options).await?;
+        world.whole()?;
+        Ok(plan)
     }
 
-    /// The plan, and what AWS had when it was made.
+    /// The plan, and what AWS had when it was made, as far as it could be read.
     pub async fn plan_and_world(
         &self,
         purpose: Purpose,

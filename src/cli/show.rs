@@ -72,7 +72,7 @@ impl Show {
             },
             What::Stack(of) => {
                 let session = Session::open(&of.stack, &PlanArguments::default()).await?;
-                let world = session.survey(None).await?;
+                let world = session.survey(None).await?.whole()?;
                 stack(&session, &world, of.json, terminal)
             }
             What::Outputs(of) => {

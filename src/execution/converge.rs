@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::patience::Patience;
 use super::poles::typical;
@@ -25,7 +26,7 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 /// somebody else's.
 const GLIMPSE_LIMIT: Duration = Duration::from_secs(15);
 /// How long something that was seen may be missing from what AWS shows, which can go back to how
-/// it was a moment ago, before lagoa takes it for gone.
+/// it was a moment ago, before lagoa takes it for gone. What shows in part only may look broken.
 const DOUBT_LIMIT: Duration = Duration::from_secs(5);
 /// Updates without progress that may be tried before lagoa says that AWS doesn't keep a value.
 const UPDATES: usize = 4;
@@ -227,8 +228,12 @@ impl Run<'_> {
         let patience = self.patience(step);
         let mut live = live;
         let mut worked = false;
+        let mut doubt = None;
         loop {
             let mut why = "it to become ready".to_owned();
+            if !matches!(&live, Some(Live { phase: Phase::Failed(_), .. })) {
+                doubt = None;
+            }
             match live {
                 None => match self.seen_within(step, desired, DOUBT_LIMIT).await? {
                     None => return Err(changed(format!("{} is gone", step.name))),
@@ -238,10 +243,13 @@ impl Run<'_> {
                     }
                 },
                 Some(live) if live.phase == Phase::Ready => return Ok((live, worked)),
-                Some(Live { phase: Phase::Failed(why), .. }) => {
-                    return Err(
-                        Error::new(Class::Terminal, format!("AWS reports it as {why}")).into()
-                    );
+                Some(Live { phase: Phase::Failed(how), .. }) => {
+                    why = format!("AWS, which reports it as {how}");
+                    let since = *doubt.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= DOUBT_LIMIT {
+                        let message = format!("AWS reports it as {how}");
+                        return Err(Error::new(Class::Terminal, message).into());
+                    }
                 }
                 Some(Live { phase: Phase::Pending(phase), .. }) => {
                     why = format!("AWS, which reports it as {phase}");

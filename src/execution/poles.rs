@@ -11,7 +11,7 @@ pub fn typical(step: &Step) -> Duration {
         Action::Create | Action::Seed => takes.create,
         Action::Update | Action::Adopt => takes.create / 2,
         Action::Delete => takes.delete,
-        Action::Retain => Duration::ZERO,
+        Action::Retain | Action::Unread => Duration::ZERO,
     }
 }
 

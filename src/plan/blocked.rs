@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Action, Planner, Step};
 use crate::diff::diff;
-use crate::kind::{Live, Phase};
+use crate::kind::{Live, OnDestroy, Phase};
 use crate::stack::Resource;
 
 /// Why a step can't be done, and the way out.
@@ -30,17 +30,23 @@ impl Blocked {
     }
 
     /// A snapshot that nobody asked for is no leave to go on with an empty database.
-    pub(super) fn wordless(key: &str, holds: &str, reasons: &[String]) -> Self {
+    pub(super) fn wordless(
+        key: &str,
+        holds: &str,
+        words: &[OnDestroy],
+        reasons: &[String],
+    ) -> Self {
+        let word = match words.contains(&OnDestroy::Snapshot) {
+            true => "`on_destroy: snapshot` or `on_destroy: delete`",
+            false => "`on_destroy: delete`",
+        };
         Self {
             reason: format!(
                 "it would have to be replaced ({}), and the stack doesn't say what should happen \
                  to what it holds ({holds})",
                 reasons.join("; ")
             ),
-            remedy: format!(
-                "undo the change, or give {key} `on_destroy: snapshot` or `on_destroy: delete`: \
-                 the new one is empty"
-            ),
+            remedy: format!("undo the change, or give {key} {word}: the new one is empty"),
         }
     }
 

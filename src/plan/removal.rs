@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Action, Blocked, Planner, Step};
+use super::{Action, Blocked, Planner, Step, hidden};
 use crate::kind::{AnyKind, Farewell, Live, OnDestroy};
 use crate::live::Orphan;
 use crate::reference::{Target, targets};
@@ -36,6 +36,10 @@ impl Planner<'_> {
             let key = live.owner.as_ref().and_then(|owner| owner.key.clone());
             let key = key.unwrap_or_else(|| live.name.clone());
             self.remove(*kind, key, live, Words { on_destroy: word, protect, orphan: true });
+            let dim = self.dim();
+            if let Some(step) = self.steps.last_mut().filter(|step| step.blocked.is_none()) {
+                step.blocked = dim;
+            }
         }
     }
 
@@ -43,11 +47,15 @@ impl Planner<'_> {
     pub(super) fn remove_all(&mut self, chosen: Option<&BTreeSet<String>>) {
         for key in self.graph.order().iter().rev() {
             let chosen = chosen.is_none_or(|chosen| chosen.contains(key));
-            let (Some(resource), Some(live)) =
-                (self.stack.resource(key), self.world.resources.get(key))
-            else {
+            let Some(resource) = self.stack.resource(key) else { continue };
+            if let Some(kind) = hidden(resource, self.stack, self.graph, self.world)
+                && chosen
+                && !resource.kind.facts().seed
+            {
+                self.unread(resource, Value::Null, kind);
                 continue;
-            };
+            }
+            let Some(live) = self.world.resources.get(key) else { continue };
             if chosen && self.is_ours(live) && !resource.kind.facts().seed {
                 let Resource { on_destroy, protect, .. } = *resource;
                 let words = Words { on_destroy, protect, orphan: false };
@@ -86,13 +94,13 @@ impl Planner<'_> {
     pub(super) fn order_removals(&mut self) {
         let mut waits: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
         for user in &self.steps {
-            let Some(live) = &user.live else { continue };
-            let used = referred(user.kind.schema(), &live.fields);
+            let used = user.live.as_ref().map(|live| referred(user.kind.schema(), &live.fields));
+            let used = used.unwrap_or_default();
             for gone in
                 self.steps.iter().filter(|step| step.action == Action::Delete && step.id != user.id)
             {
                 let lets_go = match user.action {
-                    Action::Delete => true,
+                    Action::Delete | Action::Unread => true,
                     Action::Update | Action::Adopt => !self.goes_on_using(&user.key, gone),
                     _ => false,
                 };
@@ -149,7 +157,8 @@ impl Planner<'_> {
 
     /// Whether the stack itself says that the one needs the other.
     fn declared(&self, user: &Step, gone: &Step) -> bool {
-        user.action == Action::Delete && self.graph.needs(&user.key).contains(&gone.key)
+        matches!(user.action, Action::Delete | Action::Unread)
+            && self.graph.needs(&user.key).contains(&gone.key)
     }
 }
 

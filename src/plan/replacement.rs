@@ -54,7 +54,8 @@ impl Planner<'_> {
             if let (None, None, Some(_), Some(holds)) =
                 (&delete.blocked, resource.on_destroy, facts.on_destroy_default, facts.holds)
             {
-                delete.blocked = Some(Blocked::wordless(&resource.key, holds, &reasons));
+                delete.blocked =
+                    Some(Blocked::wordless(&resource.key, holds, facts.on_destroy, &reasons));
             }
         }
         if delete.farewell.on_destroy == Some(OnDestroy::Snapshot) {

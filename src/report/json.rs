@@ -32,6 +32,7 @@ pub fn applied(view: &View, summary: &Summary) -> String {
                 out["result"] = "unfinished".into();
                 out["why"] = why.clone().into();
             }
+            Ending::Unread => out["result"] = "unread".into(),
             Ending::NotStarted(because) => {
                 out["result"] = "not_started".into();
                 out["because"] = json!(because);

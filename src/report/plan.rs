@@ -71,6 +71,7 @@ fn sign(deed: Deed) -> (&'static str, Ink, &'static str) {
         Deed::Seed => (">", Ink::Data, "seed"),
         Deed::Delete => ("-", Ink::Bad, "delete"),
         Deed::Retain => ("=", Ink::Faint, "leave in the account"),
+        Deed::Unread => ("?", Ink::Bad, "can't be read"),
     }
 }
 
@@ -264,6 +265,7 @@ pub fn total(view: &View, style: Style) -> String {
     if !view.changes() {
         let mut line = match view.destroy {
             true => format!("Nothing to destroy: AWS has nothing of the stack {}.", view.stack),
+            false if !view.unread.is_empty() => "No changes in what can be read.".to_owned(),
             false => format!("No changes. AWS matches {}.", view.file),
         };
         if kept > 0 {
@@ -294,6 +296,7 @@ pub fn words(total: &Total) -> Vec<String> {
             Deed::Seed => "to seed",
             Deed::Delete => "to delete",
             Deed::Retain => "to leave in the account",
+            Deed::Unread => "that can't be read",
         };
         format!("{number} {word}")
     });

@@ -123,6 +123,7 @@ fn much_differs() -> World {
         ]),
         orphans: vec![Orphan { kind, live: live("shop-old", Some("shop"), tags) }],
         losses: BTreeMap::from([(("s3_bucket".into(), "shop-old".into()), "12 objects".into())]),
+        unread: BTreeMap::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use super::style::{Ink, Style, harmless};
 use super::summary::{Trouble, left};
 use super::terminal::Terminal;
 use super::value::clipped;
-use crate::execution::{Event, typical};
+use crate::execution::{Event, Failure, typical};
 use crate::plan::{Action, Plan, Step};
 use crate::reference::shown;
 
@@ -61,6 +61,8 @@ impl<'a> Progress<'a> {
             Event::Done(id, elapsed) => {
                 self.ended(id, |step, style| done(step, elapsed, style));
             }
+            // The summary tells these, with their causes.
+            Event::Failed(id, Failure::Unread) => _ = self.running.borrow_mut().remove(&id),
             Event::Failed(id, failure) => {
                 self.ended(id, |step, style| {
                     let words =
@@ -169,6 +171,7 @@ fn doing(step: &Step) -> &'static str {
         Action::Seed => "seeding",
         Action::Delete => "deleting",
         Action::Retain => "leaving",
+        Action::Unread => "looking at",
     }
 }
 
@@ -179,6 +182,7 @@ fn done(step: &Step, elapsed: Duration, style: Style) -> String {
         Action::Adopt => "taken over",
         Action::Seed => "seeded",
         Action::Delete => "deleted",
+        Action::Unread => "looked at",
         Action::Retain => {
             return format!(
                 "{} {}: left in the account",

@@ -48,6 +48,8 @@ pub enum Ending {
     Failed(Trouble),
     /// It was under way when the run was stopped, and would have waited for this.
     Unfinished(String),
+    /// Whether anything was to be done couldn't be known.
+    Unread,
     /// It was not begun: because of these, or because the run was stopped when there are none.
     NotStarted(Vec<String>),
 }
@@ -55,6 +57,9 @@ pub enum Ending {
 /// Why a step failed.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Trouble {
+    /// The plan said so already, and nothing was tried.
+    #[serde(skip)]
+    pub blocked: bool,
     /// In one sentence; the service's words where it spoke.
     pub message: String,
     /// The service's code.
@@ -77,6 +82,7 @@ impl Trouble {
                 Self {
                     message: blocked.map(|b| shown(&b.reason)).unwrap_or_default(),
                     help: blocked.map(|b| remedy(b, file)),
+                    blocked: true,
                     ..Self::default()
                 }
             }
@@ -90,8 +96,12 @@ impl Trouble {
                 code: error.code.clone(),
                 request_id: error.request_id.clone(),
                 help: error.hint.as_deref().map(shown).or_else(|| permission(&error.code)),
+                blocked: false,
             },
             Failure::Stopped(what) => Self { message: left(what), ..Self::default() },
+            Failure::Unread => {
+                Self { message: "it couldn't be read".to_owned(), ..Self::default() }
+            }
         }
     }
 
@@ -154,6 +164,9 @@ impl Summary {
 }
 
 fn ending(step: &Step, plan: &Plan, outcome: &Outcome, file: &str) -> Ending {
+    if let Some(Failure::Unread) = outcome.failed.get(&step.id) {
+        return Ending::Unread;
+    }
     if let Some(failure) = outcome.failed.get(&step.id) {
         return Ending::Failed(Trouble::new(step, failure, file));
     }
@@ -171,7 +184,10 @@ fn ending(step: &Step, plan: &Plan, outcome: &Outcome, file: &str) -> Ending {
             continue;
         }
         if outcome.failed.contains_key(&id) {
-            causes.push(shown(&plan.steps[id].key));
+            causes.push(match &plan.steps[id] {
+                other if other.key == step.key => "the old one to go".to_owned(),
+                other => shown(&other.key),
+            });
         } else if outcome.skipped.contains(&id) {
             next.extend(plan.steps[id].needs.iter().copied());
         }
@@ -200,13 +216,15 @@ pub fn render(summary: &Summary, elapsed: &str, style: Style) -> String {
 
 fn failure(step: &Ended, trouble: &Trouble, style: Style) -> String {
     let place = step.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
-    let verb = match (step.action, trouble.code.is_empty()) {
-        (Action::Create, _) => "could not be created",
-        (Action::Update, _) => "could not be changed",
-        (Action::Adopt, _) => "could not be taken over",
-        (Action::Seed, _) => "could not be seeded",
-        (Action::Delete, _) => "could not be deleted",
-        (Action::Retain, _) => "could not be left",
+    let verb = match step.action {
+        _ if trouble.blocked => "is blocked",
+        Action::Create => "could not be created",
+        Action::Update => "could not be changed",
+        Action::Adopt => "could not be taken over",
+        Action::Seed => "could not be seeded",
+        Action::Delete => "could not be deleted",
+        Action::Retain => "could not be left",
+        Action::Unread => "could not be read",
     };
     let mut text =
         format!("{} {} {} {verb}{place}\n", style.paint(Ink::Bad, "error:"), step.kind, step.key);
@@ -244,6 +262,9 @@ fn not_started(summary: &Summary, style: Style) -> String {
         .steps
         .iter()
         .filter_map(|step| match &step.ending {
+            Ending::Unread => {
+                Some(vec![step.kind.to_owned(), step.key.clone(), "can't be read now".to_owned()])
+            }
             Ending::NotStarted(causes) if causes.is_empty() => {
                 Some(vec![step.kind.to_owned(), step.key.clone(), "the run was stopped".to_owned()])
             }
@@ -267,7 +288,7 @@ fn count(summary: &Summary, elapsed: &str, style: Style) -> String {
     let done = of(|ending| matches!(ending, Ending::Done));
     let failed = of(|ending| matches!(ending, Ending::Failed(_)));
     let begun = of(|ending| matches!(ending, Ending::Unfinished(_)));
-    let waiting = of(|ending| matches!(ending, Ending::NotStarted(_)));
+    let waiting = of(|ending| matches!(ending, Ending::NotStarted(_) | Ending::Unread));
     let all = failed + begun + waiting == 0;
     let mut parts = vec![format!("{}{}", counted(done, "step"), if all { "" } else { " done" })];
     if failed > 0 {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::value::{self, given, public, written};
 use crate::diff::Change;
-use crate::plan::{Action, Blocked, Plan, Step};
+use crate::plan::{Action, Blocked, Plan, Step, Unread};
 use crate::reference::{is_unknown, shown};
 use crate::stack::Stack;
 
@@ -38,6 +38,9 @@ pub struct View {
     pub unchanged: Vec<String>,
     /// The outputs as far as they are known.
     pub outputs: Vec<Output>,
+    /// What couldn't be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
 }
 
 /// What is done with a resource.
@@ -58,6 +61,8 @@ pub enum Deed {
     Delete,
     /// It leaves the stack, and stays in the account.
     Retain,
+    /// Whether anything is to be done can't be known now.
+    Unread,
 }
 
 /// One resource.
@@ -170,6 +175,7 @@ impl View {
             resources: resources.into_iter().map(|e| Entry { key: shown(&e.key), ..e }).collect(),
             unchanged,
             outputs: outputs.collect(),
+            unread: plan.unread.clone(),
         }
     }
 
@@ -209,6 +215,7 @@ fn entry(step: &Step, plan: &Plan, stack: &Stack, file: &str) -> Option<Entry> {
         (false, Action::Seed) => Deed::Seed,
         (false, Action::Delete) => Deed::Delete,
         (false, Action::Retain) => Deed::Retain,
+        (false, Action::Unread) => Deed::Unread,
     };
     let resource = stack.resource(&step.key).filter(|_| !step.orphan);
     let place = resource.map(|resource| {

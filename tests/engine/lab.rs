@@ -214,6 +214,7 @@ impl Ran {
             Failure::Blocked => format!("{key}: blocked"),
             Failure::Changed(what) => format!("{key}: changed: {what}"),
             Failure::Aws(error) => format!("{key}: {error}"),
+            Failure::Unread => format!("{key}: unread"),
             Failure::Stopped(what) => format!("{key}: stopped while waiting for {what}"),
         }
     }
