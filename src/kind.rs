@@ -126,6 +126,9 @@ pub struct Wanted<K> {
     /// As the stack wants it; `None` for a resource that is only looked for.
     /// A read may leave out what this doesn't set.
     pub desired: Option<K>,
+    /// Somebody waits for it, and looks often: while it is pending, a read may leave out all but
+    /// its phase, where the rest takes further calls.
+    pub glance: bool,
 }
 
 /// One resource that AWS has.

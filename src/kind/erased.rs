@@ -170,7 +170,7 @@ impl<K: Kind> AnyKind for Registered<K> {
         Box::pin(async move {
             let typed_one = |one: Wanted<Value>| {
                 let desired = one.desired.as_ref().map(typed::<K>).transpose()?;
-                Ok(Wanted { name: one.name, desired })
+                Ok(Wanted { name: one.name, desired, glance: one.glance })
             };
             let wanted = wanted.into_iter().map(typed_one).collect::<Result<Vec<_>, Error>>()?;
             K::read(aws, &wanted).await?.into_iter().map(live).collect()
