@@ -204,6 +204,7 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
     /// A read needs the references of the desired value filled in, so it comes after theirs.
     const READS_AFTER_REFERENCES: bool = false;
 
+    /// Users that are replaced themselves go first, and block nothing.
     /// How long AWS typically takes to make and to delete one.
     const TAKES: Takes = Takes::MOMENT;
 

@@ -120,6 +120,7 @@ dms-instance-access:
   description: The replication instance
 ";
     const NAME: &'static str = "^[A-Za-z](-?[A-Za-z0-9]){0,62}$";
+    const KEPT_WHILE_USED: bool = true;
     const TAKES: Takes = Takes::seconds(480, 270);
 
     fn canonical_name(name: &str) -> String {

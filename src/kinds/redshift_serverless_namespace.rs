@@ -111,6 +111,7 @@ sales-copy:
   service: redshift.amazonaws.com
 ";
     const NAME: &'static str = "^[a-z0-9-]{3,64}$";
+    const KEPT_WHILE_USED: bool = true;
     const HOLDS: Option<&'static str> = Some("a warehouse");
     const ON_DESTROY: &'static [OnDestroy] =
         &[OnDestroy::Delete, OnDestroy::Retain, OnDestroy::Snapshot];
