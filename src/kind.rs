@@ -197,14 +197,19 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
     /// The field that says what a name is unique in, such as the cluster of a node group. lagoa's
     /// name for the resource then begins with that: `cluster/name`.
     const WITHIN: Option<&'static str> = None;
+
+    /// The field that says what it is a server of, such as its cluster: who seeds that waits for this
+    /// too.
+    const SERVES: Option<&'static str> = None;
+
     /// AWS refuses to delete one that something still uses. Replacing it would then need its users
     /// to let go of it first and take the new one afterwards; a plan that would do so is blocked.
+    /// Users that are replaced themselves go first, and block nothing.
     const KEPT_WHILE_USED: bool = false;
 
     /// A read needs the references of the desired value filled in, so it comes after theirs.
     const READS_AFTER_REFERENCES: bool = false;
 
-    /// Users that are replaced themselves go first, and block nothing.
     /// How long AWS typically takes to make and to delete one.
     const TAKES: Takes = Takes::MOMENT;
 

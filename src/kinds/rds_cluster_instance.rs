@@ -130,6 +130,7 @@ coins-aurora:
   on_destroy: delete
 ";
     const NAME: &'static str = "^[a-zA-Z]{1}(?:-?[a-zA-Z0-9]){0,62}$";
+    const SERVES: Option<&'static str> = Some("cluster");
     const TAKES: Takes = Takes::seconds(8 * 60, 5 * 60);
 
     fn canonical_name(name: &str) -> String {
