@@ -21,6 +21,7 @@ pub mod memo;
 pub mod named;
 pub mod obstacles;
 pub mod pacing;
+pub mod password;
 pub mod policies;
 pub mod rds_connection;
 pub mod rds_parameters;

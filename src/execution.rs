@@ -164,9 +164,11 @@ pub async fn execute(
                 waiting.iter().copied().filter(|id| plan.steps[*id].needs.is_subset(&outcome.done));
             let Some(id) = ready.max_by_key(|id| (poles[*id], Reverse(*id))) else { break };
             waiting.remove(&id);
+            run.reader.join(plan.steps[id].kind);
             running.push(run.step(&plan.steps[id]));
         }
         let Some((id, result)) = running.next().await else { break };
+        run.reader.leave(plan.steps[id].kind);
         match result {
             Ok(()) => _ = outcome.done.insert(id),
             Err(Failure::Stopped(what)) => _ = outcome.unfinished.insert(id, what),

@@ -398,6 +398,11 @@ impl<T: PartialEq> Differs<Option<T>> for Option<T> {
     }
 }
 
+/// The desired value when it isn't what AWS has.
+pub fn changed<T: Clone + PartialEq>(desired: &Option<T>, live: &Option<T>) -> Option<T> {
+    if desired.differs(live) { desired.clone() } else { None }
+}
+
 /// Set difference in both directions: what to add to `live` and what to take away.
 pub fn set_change<T: Ord + Clone>(desired: &BTreeSet<T>, live: &BTreeSet<T>) -> (Vec<T>, Vec<T>) {
     (desired.difference(live).cloned().collect(), live.difference(desired).cloned().collect())

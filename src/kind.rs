@@ -126,6 +126,9 @@ pub struct Wanted<K> {
     /// As the stack wants it; `None` for a resource that is only looked for.
     /// A read may leave out what this doesn't set.
     pub desired: Option<K>,
+    /// Somebody waits for it, and looks often: while it is pending, a read may leave out all but
+    /// its phase, where the rest takes further calls.
+    pub glance: bool,
 }
 
 /// One resource that AWS has.
@@ -194,8 +197,14 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
     /// The field that says what a name is unique in, such as the cluster of a node group. lagoa's
     /// name for the resource then begins with that: `cluster/name`.
     const WITHIN: Option<&'static str> = None;
+
+    /// The field that says what it is a server of, such as its cluster: who seeds that waits for this
+    /// too.
+    const SERVES: Option<&'static str> = None;
+
     /// AWS refuses to delete one that something still uses. Replacing it would then need its users
     /// to let go of it first and take the new one afterwards; a plan that would do so is blocked.
+    /// Users that are replaced themselves go first, and block nothing.
     const KEPT_WHILE_USED: bool = false;
 
     /// A read needs the references of the desired value filled in, so it comes after theirs.

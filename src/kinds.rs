@@ -20,6 +20,7 @@ kinds! {
     dms_replication_instance::DmsReplicationInstance,
     dms_replication_task::DmsReplicationTask,
     dms_subnet_group::DmsSubnetGroup,
+    ec2_eip::Ec2Eip,
     ec2_internet_gateway::Ec2InternetGateway,
     ec2_key_pair::Ec2KeyPair,
     ec2_nat_gateway::Ec2NatGateway,

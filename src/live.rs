@@ -107,8 +107,11 @@ pub struct ReadError {
 async fn read_kind(aws: &Aws, queries: Vec<&Query>) -> Result<Vec<(String, Live)>, ReadError> {
     let Some(first) = queries.first() else { return Ok(Vec::new()) };
     let kind = first.kind;
-    let wanted =
-        queries.iter().map(|q| Wanted { name: q.name.clone(), desired: Some(q.desired.clone()) });
+    let wanted = queries.iter().map(|q| Wanted {
+        name: q.name.clone(),
+        desired: Some(q.desired.clone()),
+        glance: false,
+    });
     let wanted: Vec<_> = wanted.collect();
     let found = insist(|| kind.read(aws, wanted.clone())).await;
     let found = found.map_err(|error| ReadError { kind: kind.facts().name, error })?;
@@ -141,7 +144,8 @@ async fn orphans_of(
     let candidates = insist(|| kind.owned(aws)).await.map_err(failed)?;
     let unknown =
         candidates.into_iter().filter(|one| !known.contains(&(name.to_owned(), one.clone())));
-    let wanted: Vec<_> = unknown.map(|name| Wanted { name, desired: None }).collect();
+    let wanted: Vec<_> =
+        unknown.map(|name| Wanted { name, desired: None, glance: false }).collect();
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
@@ -174,6 +178,8 @@ pub async fn losses(
 pub struct Reader<'a> {
     aws: &'a Aws,
     queues: RefCell<BTreeMap<&'static str, Vec<Request>>>,
+    /// How many are at work on things of a kind.
+    readers: RefCell<BTreeMap<&'static str, usize>>,
 }
 
 struct Request {
@@ -181,13 +187,30 @@ struct Request {
     answer: oneshot::Sender<Result<Option<Live>, Error>>,
 }
 
-/// How long the first who asks waits for others of the same kind.
+/// How long the first who asks waits for others who are at work on the same kind.
 const GATHERING: Duration = Duration::from_millis(20);
 
 impl<'a> Reader<'a> {
     /// A reader over these clients.
     pub fn new(aws: &'a Aws) -> Self {
-        Self { aws, queues: RefCell::default() }
+        Self { aws, queues: RefCell::default(), readers: RefCell::default() }
+    }
+
+    /// Somebody will ask for a thing of the kind until `leave`: who isn't alone waits for others.
+    pub fn join(&self, kind: &'static dyn AnyKind) {
+        *self.readers.borrow_mut().entry(kind.facts().name).or_default() += 1;
+    }
+
+    /// Won't ask any more.
+    pub fn leave(&self, kind: &'static dyn AnyKind) {
+        let mut readers = self.readers.borrow_mut();
+        if let Some(count) = readers.get_mut(kind.facts().name) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    fn has_company(&self, kind: &str) -> bool {
+        self.readers.borrow().get(kind).is_some_and(|count| *count > 1)
     }
 
     /// The resource as it is now; `None` when AWS doesn't have it.
@@ -205,7 +228,9 @@ impl<'a> Reader<'a> {
             queue.len() == 1
         };
         if first {
-            tokio::time::sleep(GATHERING).await;
+            if self.has_company(name) {
+                tokio::time::sleep(GATHERING).await;
+            }
             let requests = self.queues.borrow_mut().remove(name).unwrap_or_default();
             self.serve(kind, requests).await;
         }

@@ -10,6 +10,7 @@ mod references;
 mod rings;
 mod schema;
 mod scope;
+mod servers;
 mod shape;
 mod special;
 mod variables;
@@ -163,6 +164,7 @@ pub fn check(
         resources,
         outputs,
     };
+    servers::join(&stack.resources, &mut edges);
     let graph = rings::graph(edges, |ring| problems.push(rings::problem(&stack, ring)));
     if problems.is_empty() { Ok((stack, graph)) } else { Err(problems) }
 }

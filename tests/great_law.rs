@@ -222,6 +222,7 @@ laws! {
     dms_replication_instance,
     dms_replication_task,
     dms_subnet_group,
+    ec2_eip,
     ec2_internet_gateway,
     ec2_key_pair,
     ec2_nat_gateway,

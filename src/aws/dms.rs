@@ -9,6 +9,7 @@ use super::fixed_role::{self, FixedRole};
 use super::kms::same_key;
 use super::{Aws, Class, Error};
 use crate::field::{Immutable, KmsKeyArn, Tags};
+use crate::kind::Wanted;
 
 /// DMS puts its instances into the account's network with this role.
 pub const VPC_ROLE: FixedRole = FixedRole {
@@ -52,6 +53,11 @@ pub fn role_note(role: &FixedRole) -> String {
 
 /// The most ARNs that one call about tags is asked for.
 const ARNS: usize = 50;
+
+/// Whether only the phase of the thing of that name is asked for while it is pending.
+pub fn is_glanced<K>(wanted: &[Wanted<K>], name: &str) -> bool {
+    wanted.iter().any(|one| one.glance && one.name == name)
+}
 
 /// The tags of all things with these ARNs, by ARN. What is gone has none.
 pub async fn tags(aws: &Aws, arns: &[String]) -> Result<BTreeMap<String, Tags>, Error> {

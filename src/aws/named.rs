@@ -196,7 +196,7 @@ mod tests {
     }
 
     fn found(vpcs: &[Vpc], desired: Option<()>) -> Vec<String> {
-        let wanted = [Wanted { name: "net".to_owned(), desired }];
+        let wanted = [Wanted { name: "net".to_owned(), desired, glance: false }];
         let found = super::wanted(vpcs, &wanted, &site()).unwrap();
         found.into_iter().map(|(_, vpc)| vpc.vpc_id).collect()
     }
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn two_of_one_name_that_are_nobodys_are_no_choice_of_lagoas() {
         let all = [vpc("vpc-1", &[("Name", "net")]), vpc("vpc-2", &[("Name", "net")])];
-        let wanted = [Wanted { name: "net".to_owned(), desired: Some(()) }];
+        let wanted = [Wanted { name: "net".to_owned(), desired: Some(()), glance: false }];
         assert!(super::wanted(&all, &wanted, &site()).is_err());
     }
 }

@@ -117,8 +117,22 @@ impl Run<'_> {
     }
 
     async fn read(&self, step: &Step, desired: &Value) -> Result<Option<Live>, Error> {
+        self.look(step, desired, false).await
+    }
+
+    /// Reads what somebody waits for; of what is still pending, only the phase counts.
+    async fn glance(&self, step: &Step, desired: &Value) -> Result<Option<Live>, Error> {
+        self.look(step, desired, true).await
+    }
+
+    async fn look(
+        &self,
+        step: &Step,
+        desired: &Value,
+        glance: bool,
+    ) -> Result<Option<Live>, Error> {
         let desired = (!desired.is_null()).then(|| desired.clone());
-        self.reader.read(step.kind, Wanted { name: step.name.clone(), desired }).await
+        self.reader.read(step.kind, Wanted { name: step.name.clone(), desired, glance }).await
     }
 
     /// Stops when the first read isn't what the plan was made for.
@@ -263,7 +277,7 @@ impl Run<'_> {
                     Error::new(Class::Terminal, "it didn't become ready in 90 minutes").into()
                 );
             }
-            live = self.read(step, desired).await?;
+            live = self.glance(step, desired).await?;
         }
     }
 
@@ -359,7 +373,7 @@ impl Run<'_> {
                 let delete = || step.kind.delete(&live.fields, &step.farewell, &cx);
                 self.call(step, false, delete).await.map_err(|error| still_used(step, error))?;
             }
-            match self.read(step, &Value::Null).await? {
+            match self.glance(step, &Value::Null).await? {
                 None => return Ok(()),
                 Some(still) => live = still,
             }

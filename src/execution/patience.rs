@@ -6,16 +6,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(30);
 /// What typically takes longer is worth looking at more closely: others wait for it.
 const LONG: Duration = Duration::from_secs(10);
-/// Looks are this part of the time already waited apart, so that hardly any of it is wasted.
+/// Looks are this part of the time already waited apart, so that hardly any of it is wasted,
+/// whether it takes as long as it typically does, or is a short stage of something long.
 const PART: u32 = 25;
 /// The same for what should have been there long ago.
 const PART_OF_A_MOMENT: u32 = 8;
 /// How long even what typically takes minutes is looked at eagerly.
 const EAGER: Duration = Duration::from_secs(15);
-const SHORTEST_RHYTHM: Duration = Duration::from_secs(5);
-const LONGEST_RHYTHM: Duration = Duration::from_secs(30);
+/// The least time between looks after that. It doesn't grow at first, so that all who wait for
+/// things of a kind fall into step.
+const RHYTHM: Duration = Duration::from_secs(5);
 /// The finest beat that all who wait share.
 const BEAT: Duration = Duration::from_millis(50);
 
@@ -46,13 +49,10 @@ impl Patience {
 
 fn pause(waited: Duration, typical: Duration) -> Duration {
     if typical < LONG {
-        return (waited / PART_OF_A_MOMENT).clamp(SHORTEST, LONGEST_RHYTHM * 2 / 3);
+        return (waited / PART_OF_A_MOMENT).clamp(SHORTEST, LONGEST * 2 / 3);
     }
-    let rhythm = (typical / PART).clamp(SHORTEST_RHYTHM, LONGEST_RHYTHM);
-    if waited > EAGER && waited < typical * 2 / 5 {
-        return rhythm;
-    }
-    (waited / PART).clamp(SHORTEST, rhythm)
+    let shortest = if waited > EAGER { RHYTHM } else { SHORTEST };
+    (waited / PART).clamp(shortest, LONGEST)
 }
 
 /// The end of a pause, moved to a beat that all with a pause like it share, so that one read serves
@@ -98,6 +98,32 @@ mod tests {
             assert!(late <= (takes / PART).max(SHORTEST), "{late:?} late after {takes:?}");
             assert!(looks.len() <= most, "{} looks in {takes:?}", looks.len());
         }
+    }
+
+    /// A task is made, then started; each is one wait. What is noticed late adds up.
+    #[test]
+    fn stages_are_noticed_in_time_however_long_they_are() {
+        for scale in [1.0, 3.0, 10.0, 100.0] {
+            let (mut path, mut late) = (Duration::ZERO, Duration::ZERO);
+            for stage in [480.0, 60.0, 60.0] {
+                // Durations vary, and with them how far the next look is.
+                for percent in 80..120 {
+                    let takes = seconds(stage / scale * f64::from(percent) / 100.0);
+                    let looks = looks(Duration::ZERO, takes, seconds(270.0));
+                    path += takes;
+                    late += *looks.last().unwrap() - takes;
+                }
+            }
+            let part = late.as_secs_f64() / path.as_secs_f64();
+            assert!(part < 0.05, "1:{scale}: {part:.3} of the time is noticed late");
+        }
+    }
+
+    #[test]
+    fn services_are_asked_in_their_rhythm() {
+        let looks = looks(Duration::ZERO, seconds(600.0), seconds(600.0));
+        let late: Vec<_> = looks.iter().filter(|at| **at > seconds(20.0)).collect();
+        assert!(late.windows(2).all(|pair| *pair[1] - *pair[0] >= RHYTHM * 3 / 4));
     }
 
     #[test]

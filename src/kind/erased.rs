@@ -40,6 +40,8 @@ pub struct Facts {
     pub on_destroy_default: Option<OnDestroy>,
     /// See [`Kind::WITHIN`].
     pub within: Option<&'static str>,
+    /// See [`Kind::SERVES`].
+    pub serves: Option<&'static str>,
     /// See [`Kind::KEPT_WHILE_USED`].
     pub kept_while_used: bool,
     /// See [`Kind::READS_AFTER_REFERENCES`].
@@ -148,6 +150,7 @@ impl<K: Kind> AnyKind for Registered<K> {
             on_destroy: K::ON_DESTROY,
             on_destroy_default: K::ON_DESTROY_DEFAULT,
             within: K::WITHIN,
+            serves: K::SERVES,
             kept_while_used: K::KEPT_WHILE_USED,
             reads_after_references: K::READS_AFTER_REFERENCES,
             takes: K::TAKES,
@@ -170,7 +173,7 @@ impl<K: Kind> AnyKind for Registered<K> {
         Box::pin(async move {
             let typed_one = |one: Wanted<Value>| {
                 let desired = one.desired.as_ref().map(typed::<K>).transpose()?;
-                Ok(Wanted { name: one.name, desired })
+                Ok(Wanted { name: one.name, desired, glance: one.glance })
             };
             let wanted = wanted.into_iter().map(typed_one).collect::<Result<Vec<_>, Error>>()?;
             K::read(aws, &wanted).await?.into_iter().map(live).collect()

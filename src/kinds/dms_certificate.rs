@@ -45,6 +45,7 @@ rds-authority:
   tags: { Projeto: Bootcamp }
 ";
     const NAME: &'static str = "^[A-Za-z](-?[A-Za-z0-9]){0,254}$";
+    const KEPT_WHILE_USED: bool = true;
 
     fn canonical_name(name: &str) -> String {
         name.to_lowercase()

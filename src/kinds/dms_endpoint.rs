@@ -152,6 +152,7 @@ role-dms-s3-raw:
   service: dms.amazonaws.com
 ";
     const NAME: &'static str = "^[A-Za-z](-?[A-Za-z0-9]){0,254}$";
+    const KEPT_WHILE_USED: bool = true;
 
     fn canonical_name(name: &str) -> String {
         name.to_lowercase()

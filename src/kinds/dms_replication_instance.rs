@@ -120,6 +120,7 @@ dms-instance-access:
   description: The replication instance
 ";
     const NAME: &'static str = "^[A-Za-z](-?[A-Za-z0-9]){0,62}$";
+    const KEPT_WHILE_USED: bool = true;
     const TAKES: Takes = Takes::seconds(480, 270);
 
     fn canonical_name(name: &str) -> String {
@@ -136,13 +137,16 @@ dms-instance-access:
             all.extend(page.replication_instances.unwrap_or_default());
         }
         all.retain(|one| wanted.iter().any(|wanted| wanted.name == live::name(one)));
-        let arns: Vec<String> = all.iter().map(|one| live::arn(one).to_owned()).collect();
-        let mut tags = dms::tags(aws, &arns).await?;
-        let found = all.iter().filter_map(|one| {
-            let fields = live::read(one, tags.remove(live::arn(one))?);
-            Some(Found { name: live::name(one), fields })
+        let (pending, rest): (Vec<_>, Vec<_>) = all.iter().partition(|one| {
+            let phase = live::read(one, Tags::default()).phase();
+            matches!(phase, Phase::Pending(_)) && dms::is_glanced(wanted, &live::name(one))
         });
-        Ok(found.collect())
+        let arns: Vec<String> = rest.iter().map(|one| live::arn(one).to_owned()).collect();
+        let mut tags = dms::tags(aws, &arns).await?;
+        let rest = rest.into_iter().filter_map(|one| Some((one, tags.remove(live::arn(one))?)));
+        let all = rest.chain(pending.into_iter().map(|one| (one, Tags::default())));
+        let found = |(one, tags)| Found { name: live::name(one), fields: live::read(one, tags) };
+        Ok(all.map(found).collect())
     }
 
     async fn owned(aws: &Aws) -> Result<Vec<String>, Error> {

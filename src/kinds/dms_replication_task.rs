@@ -164,19 +164,21 @@ dms-s3:
         let only = dms::only("replication-task-id", wanted.iter().map(|one| &one.name))?;
         let mut all = described(aws, only).await?;
         all.retain(|task| wanted.iter().any(|one| one.name == live::name(task)));
-        let arns: Vec<String> = all.iter().map(|task| live::arn(task).to_owned()).collect();
+        let (pending, rest): (Vec<_>, Vec<_>) = all.iter().partition(|task| {
+            let phase = live::read(task, Tags::default()).phase();
+            matches!(phase, Phase::Pending(_)) && dms::is_glanced(wanted, &live::name(task))
+        });
+        let arns: Vec<String> = rest.iter().map(|task| live::arn(task).to_owned()).collect();
         let mut tags = dms::tags(aws, &arns).await?;
-        let mut found = Vec::new();
-        for task in &all {
-            let Some(tags) = tags.remove(live::arn(task)) else { continue };
-            let name = live::name(task);
-            found.push(Found { fields: live::read(task, tags), name });
-        }
+        let rest = rest.into_iter().filter_map(|task| Some((task, tags.remove(live::arn(task))?)));
+        let made = |(task, tags)| Found { name: live::name(task), fields: live::read(task, tags) };
+        let mut found: Vec<Found<Self>> = rest.map(made).collect();
         let pairs = found.iter_mut().filter_map(|found| {
             let wanted = wanted.iter().find(|one| one.name == found.name)?;
             Some((&mut found.fields, wanted.desired.as_ref()?))
         });
         live::judge(aws, pairs.collect()).await?;
+        found.extend(pending.into_iter().map(|task| made((task, Tags::default()))));
         Ok(found)
     }
 
@@ -211,6 +213,7 @@ dms-s3:
         } else {
             call.await?;
         }
+        self.test_early(cx).await;
         Ok(())
     }
 

@@ -45,6 +45,7 @@ dms-subnets:
   tags: { Projeto: Bootcamp }
 ";
     const NAME: &'static str = "^[A-Za-z0-9._-]{1,255}$";
+    const KEPT_WHILE_USED: bool = true;
 
     fn canonical_name(name: &str) -> String {
         name.to_lowercase()

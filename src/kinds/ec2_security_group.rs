@@ -348,7 +348,7 @@ mod tests {
 
     fn chosen(vpc: Option<&str>, groups: &[SecurityGroup]) -> Option<String> {
         let desired = Some(Ec2SecurityGroup::deserialize(json!({ "vpc": vpc })).unwrap());
-        let wanted = Wanted { name: "web".to_owned(), desired };
+        let wanted = Wanted { name: "web".to_owned(), desired, glance: false };
         choose(&wanted, groups, Some("default"), &site()).map(|group| group.group_id.clone())
     }
 

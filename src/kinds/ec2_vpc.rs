@@ -75,6 +75,7 @@ lake-vpc:
   tags: { Projeto: Bootcamp }
 ";
     const NAME: &'static str = r"^[A-Za-z0-9 ._:/=+@-]{1,256}$";
+    const KEPT_WHILE_USED: bool = true;
     const TAKES: Takes = Takes::seconds(3, 2);
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {

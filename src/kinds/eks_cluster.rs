@@ -136,6 +136,7 @@ lake-control-plane:
   managed_policies: [AmazonEKSClusterPolicy]
 ";
     const NAME: &'static str = "^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$";
+    const KEPT_WHILE_USED: bool = true;
     const HOLDS: Option<&'static str> = Some("workloads");
     const TAKES: Takes = Takes::seconds(600, 300);
     const ON_DESTROY: &'static [OnDestroy] = &[OnDestroy::Delete, OnDestroy::Retain];

@@ -62,6 +62,7 @@ encrypted:
       HttpPutResponseHopLimit: 1
 ";
     const NAME: &'static str = r"^[^/\x00-\x1f]{1,256}$";
+    const KEPT_WHILE_USED: bool = true;
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let reads = wanted.iter().map(|one| async move {

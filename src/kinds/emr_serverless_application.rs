@@ -160,7 +160,8 @@ jobs-logs: { kind: s3_bucket, on_destroy: delete }
     }
 
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
-        let wanted = Wanted { name: cx.name.to_owned(), desired: Some(self.clone()) };
+        let wanted =
+            Wanted { name: cx.name.to_owned(), desired: Some(self.clone()), glance: false };
         let there = live::read(cx.aws, &[wanted]).await?;
         if there.iter().any(|one| one.fields.tags.get("lagoa:stack") == Some(&cx.site.stack)) {
             return Ok(());

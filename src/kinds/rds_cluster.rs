@@ -109,7 +109,7 @@ pub struct RdsCluster {
     #[serde(default)]
     pub endpoint_port: Computed<u16>,
     /// How seeds connect: host, port, user, where the password is, database, encryption. A seed
-    /// needs a server of the cluster: name it in the seed's `depends_on`.
+    /// waits for the servers of the cluster.
     #[serde(default)]
     pub connection: Computed<Connection>,
     /// The secret with the managed password: a JSON object with `username` and `password`.

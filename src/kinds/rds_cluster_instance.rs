@@ -11,7 +11,7 @@ use crate::aws::words::{parse, word};
 use crate::aws::{Aws, Class, Error, absent, gone_is_fine, rds_tags};
 use crate::field::{
     Computed, DbClusterName, DbParameterGroupName, Derived, Differs, Immutable, KmsKeyArn, RoleArn,
-    Tags,
+    Tags, changed,
 };
 use crate::kind::{Cx, Farewell, Found, Kind, Phase, Site, Takes, Wanted};
 
@@ -130,6 +130,7 @@ coins-aurora:
   on_destroy: delete
 ";
     const NAME: &'static str = "^[a-zA-Z]{1}(?:-?[a-zA-Z0-9]){0,62}$";
+    const SERVES: Option<&'static str> = Some("cluster");
     const TAKES: Takes = Takes::seconds(8 * 60, 5 * 60);
 
     fn canonical_name(name: &str) -> String {
@@ -336,9 +337,4 @@ fn fields(instance: &DbInstance, name: &str, cluster: &str) -> Result<RdsCluster
         status: text(instance.db_instance_status()).into(),
         reboot_pending: Derived::from(reboot == Some("pending-reboot")),
     })
-}
-
-/// The desired value when it isn't what AWS has.
-fn changed<T: Clone + PartialEq>(desired: &Option<T>, live: &Option<T>) -> Option<T> {
-    if desired.differs(live) { desired.clone() } else { None }
 }

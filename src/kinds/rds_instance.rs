@@ -13,6 +13,7 @@ use aws_sdk_rds::types::DbInstance;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::aws::password::Password;
 use crate::aws::words::word;
 use crate::aws::{Aws, Error, absent, gone_is_fine, rds_tags};
 use crate::field::{
@@ -283,7 +284,9 @@ rds-postgres15:
             let key = self.managed_password_kms_key.as_deref().map(str::to_owned);
             call.manage_master_user_password(true).set_master_user_secret_kms_key_id(key)
         } else {
-            call.set_master_user_password(self.own_password(cx).await?)
+            call.set_master_user_password(
+                Password::of(cx, self.password.as_deref()).await?.for_call(),
+            )
         };
         call.set_tags(Some(rds_tags::to_aws(&self.tags))).send().await?;
         Ok(())

@@ -10,6 +10,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::aws::password::Password;
 use crate::aws::{Aws, Error, absent, gone_is_fine, redshift_tags};
 use crate::field::{
     Computed, Derived, Immutable, KmsKeyArn, RedshiftParameterGroupName, RedshiftSubnetGroupName,
@@ -198,7 +199,9 @@ warehouse-copy:
             let key = self.managed_password_kms_key.as_deref().map(str::to_owned);
             call.manage_master_password(true).set_master_password_secret_kms_key_id(key)
         } else {
-            call.set_master_user_password(self.own_password(cx).await?)
+            call.set_master_user_password(
+                Password::of(cx, self.password.as_deref()).await?.for_call(),
+            )
         };
         call.set_tags(Some(redshift_tags::to_aws(&self.tags))).send().await?;
         Ok(())

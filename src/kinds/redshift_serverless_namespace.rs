@@ -7,10 +7,10 @@ use aws_sdk_redshiftserverless::operation::update_namespace::builders::UpdateNam
 use aws_sdk_redshiftserverless::types::{LogExport as AwsLogExport, Namespace};
 use futures::future::try_join_all;
 use schemars::JsonSchema;
-use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::kms::same_key;
+use crate::aws::password::Password;
 use crate::aws::{Aws, Error, absent, gone_is_fine, redshift_serverless_tags as tags};
 use crate::field::{
     Computed, Differs, Immutable, KmsKeyArn, RoleArn, SecretSource, Tags, WriteOnly,
@@ -111,6 +111,7 @@ sales-copy:
   service: redshift.amazonaws.com
 ";
     const NAME: &'static str = "^[a-z0-9-]{3,64}$";
+    const KEPT_WHILE_USED: bool = true;
     const HOLDS: Option<&'static str> = Some("a warehouse");
     const ON_DESTROY: &'static [OnDestroy] =
         &[OnDestroy::Delete, OnDestroy::Retain, OnDestroy::Snapshot];
@@ -163,7 +164,9 @@ sales-copy:
         let call = if self.managed_password {
             call.manage_admin_password(true).set_admin_password_secret_kms_key_id(key)
         } else {
-            call.set_admin_user_password(self.own_password(cx).await?)
+            call.set_admin_user_password(
+                Password::of(cx, self.password.as_deref()).await?.for_call(),
+            )
         };
         call.send().await?;
         Ok(())
@@ -255,11 +258,6 @@ impl RedshiftServerlessNamespace {
         self.log_exports.as_ref().map(|logs| logs.iter().map(|log| log.to_aws()).collect())
     }
 
-    async fn own_password(&self, cx: &Cx<'_>) -> Result<Option<String>, Error> {
-        let Some(source) = &self.password else { return Ok(None) };
-        Ok(Some(cx.secret(source).await?.expose_secret().to_owned()))
-    }
-
     fn is_password_changed(&self, live: &Self, cx: &Cx<'_>) -> bool {
         cx.rotate
             || self.managed_password != live.managed_password
@@ -281,7 +279,9 @@ impl RedshiftServerlessNamespace {
             return Ok(call
                 .set_manage_admin_password(managed)
                 .set_admin_username(renamed)
-                .set_admin_user_password(self.own_password(cx).await?));
+                .set_admin_user_password(
+                    Password::of(cx, self.password.as_deref()).await?.for_call(),
+                ));
         }
         if !live.managed_password {
             return Ok(call.manage_admin_password(true).set_admin_password_secret_kms_key_id(key));

@@ -42,6 +42,7 @@ warehouse-subnets:
   tags: { Projeto: Bootcamp }
 ";
     const NAME: &'static str = "^[A-Za-z0-9-]{1,255}$";
+    const KEPT_WHILE_USED: bool = true;
 
     fn canonical_name(name: &str) -> String {
         name.to_lowercase()

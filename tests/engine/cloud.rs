@@ -301,6 +301,7 @@ impl AnyKind for Toy {
             on_destroy: &[OnDestroy::Delete, OnDestroy::Retain],
             on_destroy_default: Some(OnDestroy::Delete),
             within: None,
+            serves: None,
             kept_while_used: false,
             reads_after_references: false,
             takes: Takes::MOMENT,

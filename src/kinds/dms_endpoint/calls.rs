@@ -3,12 +3,12 @@
 use aws_sdk_databasemigration::types::{
     DynamoDbSettings, MySqlSettings, PostgreSqlSettings, RedshiftSettings, S3Settings,
 };
-use secrecy::ExposeSecret;
 
 use super::wire::word;
 use super::{DmsEndpoint, Engine, SslMode};
+use crate::aws::password::Password;
 use crate::aws::{Aws, Error, dms};
-use crate::field::{Database, Differs, SecretSource};
+use crate::field::{Database, Differs};
 use crate::kind::Cx;
 
 /// The settings of the endpoint's engine.
@@ -33,7 +33,7 @@ impl DmsEndpoint {
             .set_server_name(self.server.clone())
             .set_port(self.port.map(i32::from))
             .set_username(self.username.clone())
-            .set_password(self.own_password(cx).await?)
+            .set_password(self.own_password(cx).await?.for_call())
             .set_database_name(self.database.clone())
             .set_ssl_mode(self.ssl_mode.map(SslMode::to_aws))
             .set_certificate_arn(self.certificate.as_ref().map(|arn| arn.0.clone()))
@@ -96,23 +96,20 @@ impl DmsEndpoint {
                 .set_server_name(self.server.clone())
                 .set_port(self.port.map(i32::from))
                 .set_username(self.username.clone())
-                .set_password(self.own_password(cx).await?)
+                .set_password(self.own_password(cx).await?.for_call())
                 .set_database_name(self.database.clone());
         }
         call.send().await?;
         Ok(())
     }
 
-    async fn own_password(&self, aws: &Aws) -> Result<Option<String>, Error> {
+    async fn own_password(&self, aws: &Aws) -> Result<Password, Error> {
         let source = match (&self.password, self.rds.as_deref()) {
             (Some(source), _) => Some(&source.0),
             (None, Some(Database::Known(connection))) => Some(&connection.password),
             _ => None,
         };
-        match source {
-            None => Ok(None),
-            Some(source) => Ok(Some(secret(aws, source).await?)),
-        }
+        Password::of(aws, source).await
     }
 
     fn block(&self) -> Result<Block, Error> {
@@ -156,8 +153,4 @@ impl DmsEndpoint {
     fn secret_role_arn(&self) -> Option<String> {
         self.secret_role.as_ref().map(|role| role.0.clone())
     }
-}
-
-async fn secret(aws: &Aws, source: &SecretSource) -> Result<String, Error> {
-    Ok(aws.secret(source).await?.expose_secret().to_owned())
 }

@@ -3,7 +3,7 @@
 
 use aws_sdk_databasemigration::types::StartReplicationTaskTypeValue as How;
 
-use super::{DUE_TAG, DmsReplicationTask, Run, Settings, mappings};
+use super::{DUE_TAG, DmsReplicationTask, Run, Settings, live, mappings};
 use crate::aws::{Aws, Class, Error};
 use crate::field::{Differs, Tags};
 use crate::kind::Cx;
@@ -204,6 +204,19 @@ impl DmsReplicationTask {
             call.replication_instance_arn(&*self.replication_instance).send().await?;
         }
         Ok(())
+    }
+
+    /// Tests the connections while DMS still makes the task, which takes longer. What goes wrong
+    /// here comes up again, and is told, when the task is to be started.
+    pub(super) async fn test_early(&self, aws: &Aws) {
+        if self.run == Run::Stopped {
+            return;
+        }
+        let ends = [&self.source_endpoint, &self.target_endpoint].map(|end| end.0.0.clone());
+        let untested = live::untested(aws, &self.replication_instance, &ends).await;
+        if let Err(error) = self.test(untested.unwrap_or_default(), aws).await {
+            tracing::debug!(%error, "a connection can't be tested yet");
+        }
     }
 
     /// What a reviewer should know about a change of a task.

@@ -159,6 +159,13 @@ fn condition(live: &DmsReplicationTask, tested: &BTreeMap<String, String>) -> St
     if wrong.is_empty() { SOUND.to_owned() } else { wrong.join("; ") }
 }
 
+/// Those of the endpoints to which no connection from the instance is known to work, nor tested.
+pub async fn untested(aws: &Aws, instance: &str, ends: &[String]) -> Result<Vec<String>, Error> {
+    let states = states(&connections(aws).await?, instance, ends);
+    let bad = states.into_iter().filter(|(_, how)| how != "successful" && how != "testing");
+    Ok(bad.map(|(end, _)| end).collect())
+}
+
 async fn connections(aws: &Aws) -> Result<Vec<Connection>, Error> {
     let mut pages = aws.dms.describe_connections().into_paginator().send();
     let mut all = Vec::new();
@@ -177,6 +184,11 @@ fn tests(
 ) -> BTreeMap<String, String> {
     let instance = known(&desired.replication_instance, &live.replication_instance);
     let ends = [&live.source_endpoint, &live.target_endpoint].map(|end| end.0.0.clone());
+    states(connections, instance, &ends)
+}
+
+/// How the last tests of the connections between an instance and these endpoints ended.
+fn states(connections: &[Connection], instance: &str, ends: &[String]) -> BTreeMap<String, String> {
     let how = |end: &str| {
         let of = |one: &&Connection| {
             one.replication_instance_arn() == Some(instance) && one.endpoint_arn() == Some(end)
@@ -190,7 +202,7 @@ fn tests(
             (status, _) => status.to_owned(),
         }
     };
-    ends.into_iter().map(|end| (end.clone(), how(&end))).collect()
+    ends.iter().map(|end| (end.clone(), how(end))).collect()
 }
 
 fn known<'a>(desired: &'a str, live: &'a str) -> &'a str {

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use aws_sdk_rds::operation::modify_db_cluster::builders::ModifyDBClusterFluentBuilder;
 use aws_sdk_rds::types::{CloudwatchLogsExportConfiguration, ServerlessV2ScalingConfiguration};
-use secrecy::ExposeSecret;
 
 use super::live::PASSWORD_TAG;
 use super::{RdsCluster, Serverless, units};
+use crate::aws::password::Password;
 use crate::aws::rds_versions::major;
 use crate::aws::words::word;
 use crate::aws::{Error, rds_tags};
-use crate::field::{Differs, Immutable, SecurityGroupId, set_change};
+use crate::field::{Immutable, SecurityGroupId, changed, set_change};
 use crate::kind::Cx;
 
 impl RdsCluster {
@@ -22,7 +22,9 @@ impl RdsCluster {
             let key = self.managed_password_kms_key.as_deref().map(str::to_owned);
             call.manage_master_user_password(true).set_master_user_secret_kms_key_id(key)
         } else {
-            call.set_master_user_password(self.own_password(cx).await?)
+            call.set_master_user_password(
+                Password::of(cx, self.password.as_deref()).await?.for_call(),
+            )
         };
         call.engine(word(&*self.engine))
             .set_engine_version(self.engine_version.clone())
@@ -164,28 +166,20 @@ impl RdsCluster {
                 let key = self.managed_password_kms_key.as_deref().map(str::to_owned);
                 call.manage_master_user_password(true).set_master_user_secret_kms_key_id(key)
             }
-            (false, true) => call
-                .manage_master_user_password(false)
-                .set_master_user_password(self.own_password(cx).await?),
+            (false, true) => call.manage_master_user_password(false).set_master_user_password(
+                Password::of(cx, self.password.as_deref()).await?.for_call(),
+            ),
             (true, true) if rotate => call.rotate_master_user_password(true),
-            (false, false) if rotate => call.set_master_user_password(self.own_password(cx).await?),
+            (false, false) if rotate => call.set_master_user_password(
+                Password::of(cx, self.password.as_deref()).await?.for_call(),
+            ),
             _ => call,
         })
-    }
-
-    async fn own_password(&self, cx: &Cx<'_>) -> Result<Option<String>, Error> {
-        let Some(source) = &self.password else { return Ok(None) };
-        Ok(Some(cx.secret(source).await?.expose_secret().to_owned()))
     }
 
     fn subnet_group(&self) -> Option<String> {
         self.subnet_group.as_ref().map(|Immutable(group)| group.0.clone())
     }
-}
-
-/// The desired value when it isn't what AWS has.
-fn changed<T: Clone + PartialEq>(desired: &Option<T>, live: &Option<T>) -> Option<T> {
-    if desired.differs(live) { desired.clone() } else { None }
 }
 
 fn ids(groups: &BTreeSet<SecurityGroupId>) -> Vec<String> {

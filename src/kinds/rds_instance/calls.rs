@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use aws_sdk_rds::operation::create_db_instance::builders::CreateDBInstanceFluentBuilder;
 use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluentBuilder;
 use aws_sdk_rds::types::CloudwatchLogsExportConfiguration;
-use secrecy::ExposeSecret;
 
 use super::RdsInstance;
 use super::live::PASSWORD_TAG;
+use crate::aws::password::Password;
 use crate::aws::rds_versions::major;
 use crate::aws::words::word;
 use crate::aws::{Error, rds_tags};
-use crate::field::{Differs, Immutable, SecurityGroupId, set_change};
+use crate::field::{Differs, Immutable, SecurityGroupId, changed, set_change};
 use crate::kind::Cx;
 
 impl RdsInstance {
@@ -263,24 +263,16 @@ impl RdsInstance {
                 let key = self.managed_password_kms_key.as_deref().map(str::to_owned);
                 call.manage_master_user_password(true).set_master_user_secret_kms_key_id(key)
             }
-            (false, true) => call
-                .manage_master_user_password(false)
-                .set_master_user_password(self.own_password(cx).await?),
+            (false, true) => call.manage_master_user_password(false).set_master_user_password(
+                Password::of(cx, self.password.as_deref()).await?.for_call(),
+            ),
             (true, true) if rotate => call.rotate_master_user_password(true),
-            (false, false) if rotate => call.set_master_user_password(self.own_password(cx).await?),
+            (false, false) if rotate => call.set_master_user_password(
+                Password::of(cx, self.password.as_deref()).await?.for_call(),
+            ),
             _ => call,
         })
     }
-
-    pub(super) async fn own_password(&self, cx: &Cx<'_>) -> Result<Option<String>, Error> {
-        let Some(source) = &self.password else { return Ok(None) };
-        Ok(Some(cx.secret(source).await?.expose_secret().to_owned()))
-    }
-}
-
-/// The desired value when it isn't what AWS has.
-fn changed<T: Clone + PartialEq>(desired: &Option<T>, live: &Option<T>) -> Option<T> {
-    if desired.differs(live) { desired.clone() } else { None }
 }
 
 fn ids(groups: &BTreeSet<SecurityGroupId>) -> Vec<String> {

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use aws_sdk_redshift::operation::create_cluster::builders::CreateClusterFluentBuilder;
 use aws_sdk_redshift::operation::modify_cluster::builders::ModifyClusterFluentBuilder;
-use secrecy::ExposeSecret;
 
 use super::RedshiftCluster;
+use crate::aws::password::Password;
 use crate::aws::{Class, Error};
-use crate::field::{Differs, SecurityGroupId, set_change};
+use crate::field::{SecurityGroupId, changed, set_change};
 use crate::kind::Cx;
 
 impl RedshiftCluster {
@@ -95,9 +95,9 @@ impl RedshiftCluster {
             (true, false) => call
                 .manage_master_password(true)
                 .set_master_password_secret_kms_key_id(key.as_deref().map(str::to_owned)),
-            (false, true) => call
-                .manage_master_password(false)
-                .set_master_user_password(self.own_password(cx).await?),
+            (false, true) => call.manage_master_password(false).set_master_user_password(
+                Password::of(cx, self.password.as_deref()).await?.for_call(),
+            ),
             (true, true) => {
                 if cx.rotate
                     && let Some(secret) = live.master_secret_arn.as_deref()
@@ -107,16 +107,11 @@ impl RedshiftCluster {
                 let key = changed(key, &live.managed_password_kms_key);
                 call.set_master_password_secret_kms_key_id(key.map(|key| key.0))
             }
-            (false, false) if cx.rotate => {
-                call.set_master_user_password(self.own_password(cx).await?)
-            }
+            (false, false) if cx.rotate => call.set_master_user_password(
+                Password::of(cx, self.password.as_deref()).await?.for_call(),
+            ),
             (false, false) => call,
         })
-    }
-
-    pub(super) async fn own_password(&self, cx: &Cx<'_>) -> Result<Option<String>, Error> {
-        let Some(source) = &self.password else { return Ok(None) };
-        Ok(Some(cx.secret(source).await?.expose_secret().to_owned()))
     }
 
     /// Gives and takes roles; whether there was something to do.
@@ -166,11 +161,6 @@ impl RedshiftCluster {
             )
         })
     }
-}
-
-/// The desired value when it isn't what AWS has.
-fn changed<T: Clone + PartialEq>(desired: &Option<T>, live: &Option<T>) -> Option<T> {
-    if desired.differs(live) { desired.clone() } else { None }
 }
 
 fn ids(groups: &BTreeSet<SecurityGroupId>) -> Vec<String> {

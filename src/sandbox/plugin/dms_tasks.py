@@ -4,7 +4,7 @@ import json
 import threading
 import time
 
-from . import databases, dms_load
+from . import databases, dms_load, latency
 from .dms_instances import checked_name
 from .dms_store import LOGS_ROLE, Refused, Thing, filtered, invalid, wrong_state
 
@@ -214,16 +214,31 @@ def start_replication_task(store, request):
             threading.Thread(target=_load, args=(store, task), daemon=True).start()
 
     task.begin("starting", run)
+    _begin_in_time(store, task)
     return {"ReplicationTask": task}
+
+
+def _begin_in_time(store, task):
+    """A load begins when the task has started, whether or not somebody looks."""
+
+    def settle():
+        with store.lock:
+            task.settle()
+
+    timer = threading.Timer(max(0, task.until - time.monotonic()), settle)
+    timer.daemon = True
+    timer.start()
 
 
 def _load(store, task):
     """A full load of what is really there; what can't be read is one table that is empty."""
+    began = time.monotonic()
     try:
         loaded, errored, why = dms_load.load(store, task)
     except Exception as error:  # whatever it was, the task has failed
         databases.note(f"{task['ReplicationTaskIdentifier']} failed: {error}")
         loaded, errored, why = 0, 1, str(error)
+    latency.worked("dms_replication_task", time.monotonic() - began)
     with store.lock:
         if task.status != "running":
             return

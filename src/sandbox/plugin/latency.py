@@ -23,9 +23,17 @@ ON_AWS = {
     "redshift_serverless_workgroup": (180, 120, 120),
 }
 CREATE, UPDATE, DELETE = range(3)
-# What making one passes through besides its own creation: a task's connections are tested, both at
-# once, and then it starts.
-BESIDE = {"dms_replication_task": [("dms_connection", CREATE), ("dms_replication_task", UPDATE)]}
+# What making one passes through, where that is more than its own creation: stages, each as long as
+# the longest of what happens in it at once. A task is made while its connections are tested, and
+# then it starts.
+STAGES = {
+    "dms_replication_task": [
+        [("dms_replication_task", CREATE), ("dms_connection", CREATE)],
+        [("dms_replication_task", UPDATE)],
+    ],
+}
+# Seconds that things of a kind have really worked, the longest: that isn't scaled.
+_worked = {}
 
 
 def seconds(kind, status):
@@ -41,8 +49,16 @@ def seconds(kind, status):
     return ON_AWS[kind][verb] * settings.latency
 
 
+def worked(kind, seconds):
+    """Remember how long the work itself took, such as the load of a task."""
+    _worked[kind] = max(seconds, _worked.get(kind, 0))
+
+
 def summary():
     """How long making one of each kind takes in all."""
-    beside = {kind: sum(ON_AWS[one][verb] for one, verb in BESIDE.get(kind, [])) for kind in ON_AWS}
-    making = {kind: (times[CREATE] + beside[kind]) for kind, times in ON_AWS.items()}
-    return {"create": {kind: time * settings.latency for kind, time in making.items()}}
+    making = {}
+    for kind in ON_AWS:
+        stages = STAGES.get(kind, [[(kind, CREATE)]])
+        scaled = sum(max(ON_AWS[one][verb] for one, verb in stage) for stage in stages)
+        making[kind] = scaled * settings.latency + _worked.get(kind, 0)
+    return {"create": making}
