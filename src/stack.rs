@@ -3,6 +3,7 @@
 
 mod answers;
 mod files;
+mod findings;
 mod instances;
 mod links;
 mod network;
@@ -26,6 +27,7 @@ use crate::field::reserved_tag;
 use crate::graph::Graph;
 use crate::kind::{AnyKind, Neighbours, OnDestroy};
 use crate::reference::{self, Reference, is_marked};
+pub use findings::{Finding, Skip};
 use instances::Instance;
 use scope::{Findings, Room, Scope};
 use shape::Shaper;
@@ -44,6 +46,8 @@ pub struct Stack {
     pub outputs: Vec<Output>,
     /// What the person should know although it stops nothing.
     pub warnings: Vec<Problem>,
+    /// What the security checks found, the worst first.
+    pub findings: Vec<Finding>,
 }
 
 /// One declared thing.
@@ -67,6 +71,8 @@ pub struct Resource {
     pub adopt: bool,
     /// Field paths whose differences don't count.
     pub ignore: Vec<String>,
+    /// Security checks whose findings are taken as they are.
+    pub skips: Vec<Skip>,
     /// Where its key stands.
     pub place: Place,
     /// Where each of its fields stands, by path.
@@ -155,11 +161,16 @@ pub fn check(
     checker.same_names(&resources);
     let outputs = document.outputs.iter().map(|(key, node)| checker.output(key, node)).collect();
     let mut problems = checker.problems;
+    let mut told = Vec::new();
+    // Fields that aren't sound are nothing to judge.
+    let found = if problems.is_empty() { findings::judge(&resources, &mut told) } else { Vec::new() };
+    told.extend(warnings(&resources));
     let stack = Stack {
         name: document.stack.text.clone(),
         region,
         root: root.to_owned(),
-        warnings: warnings(&resources),
+        warnings: told,
+        findings: found,
         resources,
         outputs,
     };
@@ -167,11 +178,15 @@ pub fn check(
     if problems.is_empty() { Ok((stack, graph)) } else { Err(problems) }
 }
 
-/// What the kinds have to say about each resource among the others.
-fn warnings(resources: &[Resource]) -> Vec<Problem> {
+fn neighbours(resources: &[Resource]) -> Neighbours<'_> {
     let all = resources.iter();
     let all = all.map(|one| (one.key.as_str(), one.kind.facts().name, &one.fields)).collect();
-    let among = Neighbours { all };
+    Neighbours { all }
+}
+
+/// What the kinds have to say about each resource among the others.
+fn warnings(resources: &[Resource]) -> Vec<Problem> {
+    let among = neighbours(resources);
     let of = |resource: &Resource| -> Vec<Problem> {
         let found = resource.kind.warn(&resource.fields, &among).into_iter();
         let placed = |(path, message): (String, String)| {
@@ -241,6 +256,7 @@ impl Checker<'_> {
         let adopt = instances::flag(entry.adopt.as_ref(), &scope, &mut findings);
         let on_destroy = on_destroy(entry, kind, &mut findings);
         let ignore = ignore(entry, kind, &mut findings);
+        let skips = findings::skips(entry, &scope, &mut findings);
         self.problems.extend(findings.problems);
         self.problems.extend(links.iter().filter_map(|link| links::check(link, Some(key), &scope)));
         let mut fields = fields;
@@ -270,6 +286,7 @@ impl Checker<'_> {
                 on_destroy,
                 adopt,
                 ignore,
+                skips,
                 place,
                 places,
             },
