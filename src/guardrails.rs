@@ -140,7 +140,8 @@ fn endless(within: Duration) -> Broken {
 fn ask_all(files: &[File], plan: &str, within: Duration) -> Result<Vec<Verdict>, Broken> {
     let mut packages = Vec::new();
     for file in files {
-        packages.push(Engine::new().add_policy(file.name.clone(), file.text.clone()).map_err(read)?);
+        packages
+            .push(Engine::new().add_policy(file.name.clone(), file.text.clone()).map_err(read)?);
     }
     let files: Vec<(&File, bool)> =
         files.iter().zip(&packages).map(|(file, package)| (file, package == PACKAGE)).collect();
@@ -169,7 +170,8 @@ fn ask<'a>(
     within: Duration,
 ) -> Result<Vec<Verdict>, Broken> {
     let mut engine = Engine::new();
-    engine.set_execution_timer_config(ExecutionTimerConfig { limit: within, check_interval: UNITS });
+    engine
+        .set_execution_timer_config(ExecutionTimerConfig { limit: within, check_interval: UNITS });
     for file in std::iter::once(own).chain(shared) {
         engine.add_policy(file.name.clone(), file.text.clone()).map_err(read)?;
     }
@@ -313,7 +315,8 @@ mod tests {
     fn nothing_runs_for_ever() {
         let loops = "package lagoa\ndeny contains \"x\" if {\n  some a in numbers.range(1, 100000)\n  \
             some b in numbers.range(1, 100000)\n  a * b == 0\n}\n";
-        let builtin = "package lagoa\ndeny contains \"x\" if count(numbers.range(1, 900000000000)) == 1\n";
+        let builtin =
+            "package lagoa\ndeny contains \"x\" if count(numbers.range(1, 900000000000)) == 1\n";
         for text in [loops, builtin] {
             let begin = std::time::Instant::now();
             let problem = asked(&[file("endless.rego", text)]).expect_err("it can't end");

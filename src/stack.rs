@@ -163,7 +163,8 @@ pub fn check(
     let mut problems = checker.problems;
     let mut told = Vec::new();
     // Fields that aren't sound are nothing to judge.
-    let found = if problems.is_empty() { findings::judge(&resources, &mut told) } else { Vec::new() };
+    let found =
+        if problems.is_empty() { findings::judge(&resources, &mut told) } else { Vec::new() };
     told.extend(warnings(&resources));
     let stack = Stack {
         name: document.stack.text.clone(),

@@ -90,7 +90,9 @@ impl Statement {
     /// What it compares a key of the request with, whatever the operator; keys ignore case.
     pub fn compared(&self, key: impl Fn(&str) -> bool) -> Vec<&str> {
         let operators = self.0["Condition"].as_object().into_iter().flatten();
-        let keys = operators.flat_map(|(_, keys)| keys.as_object().into_iter().flatten());
+        // A key that isn't there at all fulfils these.
+        let strict = operators.filter(|(operator, _)| !operator.starts_with("ForAllValues"));
+        let keys = strict.flat_map(|(_, keys)| keys.as_object().into_iter().flatten());
         let meant = keys.filter(|(name, _)| key(&name.to_lowercase()));
         let values = meant.flat_map(|(_, values)| values.as_array().into_iter().flatten());
         values.filter_map(Value::as_str).collect()

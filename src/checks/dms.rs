@@ -87,5 +87,9 @@ fn own_key(subject: &Subject<'_>) -> Vec<Spot> {
 
 fn minor_versions(instance: &Subject<'_>) -> Vec<Spot> {
     let off = instance.flag("auto_minor_version_upgrade") == Some(false);
-    Spot::when(off, "auto_minor_version_upgrade", "known holes stay open until somebody upgrades it")
+    Spot::when(
+        off,
+        "auto_minor_version_upgrade",
+        "known holes stay open until somebody upgrades it",
+    )
 }

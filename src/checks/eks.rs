@@ -49,7 +49,8 @@ fn endpoint(cluster: &Subject<'_>) -> Vec<Spot> {
         return vec![Spot::new("endpoint_public_access", message)];
     }
     let ranges = cluster.fields["public_access_cidrs"].as_array().into_iter().flatten();
-    let open = ranges.filter_map(Value::as_str).any(|range| range == "0.0.0.0/0" || range == "::/0");
+    let open =
+        ranges.filter_map(Value::as_str).any(|range| range == "0.0.0.0/0" || range == "::/0");
     Spot::when(open, "public_access_cidrs", message)
 }
 

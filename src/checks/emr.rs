@@ -24,13 +24,7 @@ pub const CHECKS: &[Check] = &[
         requires: "A cluster encrypts what it keeps and what it sends",
         remedy: "write `security_configuration: KEY` with an `emr_security_configuration` that turns \
                  on EnableAtRestEncryption and EnableInTransitEncryption",
-        checkov: &[
-            "CKV2_AWS_55",
-            "CKV_AWS_171",
-            "CKV_AWS_349",
-            "CKV_AWS_350",
-            "CKV_AWS_351",
-        ],
+        checkov: &["CKV2_AWS_55", "CKV_AWS_171", "CKV_AWS_349", "CKV_AWS_350", "CKV_AWS_351"],
         fsbp: &["EMR.3", "EMR.4"],
         find: encryption,
     },
@@ -51,7 +45,10 @@ fn public(cluster: &Subject<'_>) -> Vec<Spot> {
     let subnets = cluster.among.referred(&cluster.fields["subnets"]);
     let open = |(_, fields): &(&str, &Value)| fields["public_ip_on_launch"] == true;
     if subnets.iter().any(open) {
-        return vec![Spot::new("subnets", "the machines get addresses that the internet can reach")];
+        return vec![Spot::new(
+            "subnets",
+            "the machines get addresses that the internet can reach",
+        )];
     }
     let reached = GROUPS.iter().find(|field| {
         let groups = cluster.among.referred(&cluster.fields[**field]);

@@ -127,10 +127,7 @@ fn documents<'a>(subject: &Subject<'a>) -> Vec<(String, &'a Value)> {
 }
 
 /// One spot for each document with a statement that is wrong, in the words for it.
-fn in_documents(
-    subject: &Subject<'_>,
-    wrong: impl Fn(&Statement) -> Option<String>,
-) -> Vec<Spot> {
+fn in_documents(subject: &Subject<'_>, wrong: impl Fn(&Statement) -> Option<String>) -> Vec<Spot> {
     let found = |(path, document): (String, &Value)| {
         let message = allowed(document).iter().find_map(&wrong)?;
         Some(Spot::new(path, message))
@@ -161,9 +158,10 @@ fn broad(one: &Statement) -> bool {
 
 fn whole_service(subject: &Subject<'_>) -> Vec<Spot> {
     in_documents(subject, |one| {
-        let whole = one.actions().into_iter().find(|action| {
-            action.split_once(':').is_some_and(|(_, rest)| rest == "*")
-        })?;
+        let whole = one
+            .actions()
+            .into_iter()
+            .find(|action| action.split_once(':').is_some_and(|(_, rest)| rest == "*"))?;
         broad(one).then(|| format!("this allows `{whole}` on every resource"))
     })
 }
@@ -239,6 +237,9 @@ fn trusts_anybody(role: &Subject<'_>) -> Vec<Spot> {
 
 const GITHUB: &str = "token.actions.githubusercontent.com";
 
+/// Claims of GitHub's that name a repository.
+const NAMING: &[&str] = &[":sub", ":repository", ":repository_id", ":job_workflow_ref"];
+
 fn github(role: &Subject<'_>) -> Vec<Spot> {
     let from_github = |one: &&Statement| {
         one.principals("Federated").iter().any(|provider| {
@@ -251,7 +252,7 @@ fn github(role: &Subject<'_>) -> Vec<Spot> {
     };
     let trust = allowed(&role.fields["trust"]);
     let loose = trust.iter().filter(from_github).any(|one| {
-        let subjects = one.compared(|key| key.ends_with(":sub") || key.ends_with(":repository_id"));
+        let subjects = one.compared(|key| NAMING.iter().any(|claim| key.ends_with(claim)));
         let audiences = one.compared(|key| key.ends_with(":aud"));
         let any = |subject: &str| matches!(subject, "*" | "repo:*" | "repo:*:*" | "repo:*/*:*");
         subjects.is_empty() || subjects.into_iter().any(any) || audiences.is_empty()
@@ -290,7 +291,8 @@ fn confused_deputy(role: &Subject<'_>) -> Vec<Spot> {
         let name = service.split(".amazonaws.com").next().unwrap_or_default();
         !is_marked(service) && DEPUTIES.contains(&name)
     };
-    let message = |service: &str| format!("{service} may use this role for any account it works for");
+    let message =
+        |service: &str| format!("{service} may use this role for any account it works for");
     // The shorthand becomes `trust` only when the account is known.
     let short = services.into_iter().find(deputy).map(|one| Spot::new("service", message(one)));
     let long = named.into_iter().find(deputy).map(|one| Spot::new("trust", message(one)));
@@ -299,9 +301,7 @@ fn confused_deputy(role: &Subject<'_>) -> Vec<Spot> {
 
 fn user_policies(user: &Subject<'_>) -> Vec<Spot> {
     let own = ["managed_policies", "inline_policies"].into_iter().find(|one| !user.left_out(one));
-    own.map(|field| Spot::new(field, "the user has permissions of their own"))
-        .into_iter()
-        .collect()
+    own.map(|field| Spot::new(field, "the user has permissions of their own")).into_iter().collect()
 }
 
 fn user_keys(user: &Subject<'_>) -> Vec<Spot> {

@@ -103,7 +103,11 @@ pub const CHECKS: &[Check] = &[
 
 fn public(server: &Subject<'_>) -> Vec<Spot> {
     let open = server.flag("publicly_accessible") == Some(true);
-    Spot::when(open, "publicly_accessible", "the database has an address that the internet can reach")
+    Spot::when(
+        open,
+        "publicly_accessible",
+        "the database has an address that the internet can reach",
+    )
 }
 
 fn encrypted(store: &Subject<'_>) -> Vec<Spot> {
@@ -155,9 +159,8 @@ fn tls(group: &Subject<'_>) -> Vec<Spot> {
         None => return Vec::new(),
     };
     let written = group.fields["parameters"][parameter].as_str();
-    let on = written.map_or(default, |word| {
-        matches!(word.to_lowercase().as_str(), "1" | "on" | "true")
-    });
+    let on =
+        written.map_or(default, |word| matches!(word.to_lowercase().as_str(), "1" | "on" | "true"));
     let message = format!("connections may be in clear: `{parameter}` is off");
     let field = match written {
         Some(_) => format!("parameters.{parameter}"),
@@ -168,14 +171,22 @@ fn tls(group: &Subject<'_>) -> Vec<Spot> {
 
 fn minor_versions(server: &Subject<'_>) -> Vec<Spot> {
     let off = server.flag("auto_minor_version_upgrade") == Some(false);
-    Spot::when(off, "auto_minor_version_upgrade", "known holes stay open until somebody upgrades it")
+    Spot::when(
+        off,
+        "auto_minor_version_upgrade",
+        "known holes stay open until somebody upgrades it",
+    )
 }
 
 fn extended_support(subject: &Subject<'_>) -> Vec<Spot> {
     if subject.kind == "eks_cluster" {
         let message = "from the end of standard support the cluster costs $0.60 an hour instead of \
                        $0.10: that is what EKS takes unless `support_type` is STANDARD";
-        return Spot::when(subject.text("support_type") != Some("STANDARD"), "support_type", message);
+        return Spot::when(
+            subject.text("support_type") != Some("STANDARD"),
+            "support_type",
+            message,
+        );
     }
     let open_source = matches!(subject.text("engine"), Some("postgres" | "mysql"));
     let off = subject.text("engine_lifecycle_support")

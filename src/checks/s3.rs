@@ -104,8 +104,8 @@ fn public_access_block(bucket: &Subject<'_>) -> Vec<Spot> {
 
 fn versioning(bucket: &Subject<'_>) -> Vec<Spot> {
     // An object lock brings versioning with it.
-    let on = bucket.flag("versioning") == Some(true)
-        || bucket.fields["object_lock"]["enabled"] == true;
+    let on =
+        bucket.flag("versioning") == Some(true) || bucket.fields["object_lock"]["enabled"] == true;
     let message = "what is overwritten or deleted is lost: the bucket keeps no versions";
     Spot::when(!on, "versioning", message)
 }
@@ -152,7 +152,10 @@ fn other_accounts(bucket: &Subject<'_>) -> Vec<Spot> {
     });
     found
         .map(|(who, action)| {
-            Spot::new("policy", format!("the policy allows {who} `{action}`, and with it to let others in"))
+            Spot::new(
+                "policy",
+                format!("the policy allows {who} `{action}`, and with it to let others in"),
+            )
         })
         .into_iter()
         .collect()

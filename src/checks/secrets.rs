@@ -30,12 +30,14 @@ fn own_key(secret: &Subject<'_>) -> Vec<Spot> {
     Spot::when(secret.left_out("kms_key"), "kms_key", message)
 }
 
-const WORDS: &[&str] = &["password", "passwd", "secret", "token", "api_key", "apikey", "private_key"];
+const WORDS: &[&str] =
+    &["password", "passwd", "secret", "token", "api_key", "apikey", "private_key"];
 
 fn called_a_secret(parameter: &Subject<'_>) -> Vec<Spot> {
     let name = parameter.key.to_lowercase().replace('-', "_");
     let secret = WORDS.iter().any(|word| name.contains(word));
     let clear = parameter.text("type") != Some("SecureString");
-    let message = "this is called a secret, and everybody who reads the stack or the parameter sees it";
+    let message =
+        "this is called a secret, and everybody who reads the stack or the parameter sees it";
     Spot::when(secret && clear, "value", message)
 }

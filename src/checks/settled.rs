@@ -20,9 +20,15 @@ const fn absent(id: &'static str, why: &'static str) -> Settled {
 
 /// Every requirement that is settled.
 pub const SETTLED: &[Settled] = &[
-    always("S3-SSE", "S3 encrypts every new object by itself, with SSE-S3 unless `encryption` says more"),
+    always(
+        "S3-SSE",
+        "S3 encrypts every new object by itself, with SSE-S3 unless `encryption` says more",
+    ),
     always("RDS-SECRET", "a password can't be written in a stack: only where it comes from"),
-    always("EKS-SECRETS", "EKS encrypts all that its API keeps, in every version that it still offers"),
+    always(
+        "EKS-SECRETS",
+        "EKS encrypts all that its API keeps, in every version that it still offers",
+    ),
     always("EKS-VERSION", "`check` refuses versions that EKS no longer offers"),
     absent("SG-DEFAULT", "lagoa neither uses nor changes the default group of a VPC"),
     absent("VPC-FLOWLOGS", "no kind for flow logs"),

@@ -130,8 +130,10 @@ async fn agree(
         1 => "1 of these deletes data for good. ",
         number => &format!("{number} of these delete data for good. "),
     };
-    let question =
-        format!("\n{lost}{what} account {} in {}? Only 'yes' is accepted: ", site.account, site.region);
+    let question = format!(
+        "\n{lost}{what} account {} in {}? Only 'yes' is accepted: ",
+        site.account, site.region
+    );
     // The lock is renewed while the person thinks.
     let answer = tokio::task::spawn_blocking(move || terminal.ask(&question)).await;
     match answer.ok().flatten().as_deref() {

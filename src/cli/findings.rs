@@ -58,7 +58,8 @@ impl FindingArguments {
         let or_worse = if level == Severity::Critical { "" } else { " or worse" };
         let verb = if bad == 1 { "is" } else { "are" };
         let what = counted(bad, "finding");
-        terminal.err(&format!("error: {what} {verb} {level}{or_worse}, and --fail-on says {level}\n"));
+        terminal
+            .err(&format!("error: {what} {verb} {level}{or_worse}, and --fail-on says {level}\n"));
         true
     }
 }

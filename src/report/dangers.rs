@@ -100,7 +100,8 @@ pub fn render(dangers: &[Danger], style: Style) -> String {
         let key = style.paint(Ink::Strong, &harmless(&danger.key));
         text.push_str(&format!("   ! {} {key} {done}\n", danger.kind));
         for (label, words) in [("", &danger.data), ("to prevent it: ", &danger.prevent)] {
-            for (number, line) in wrapped(&harmless(words), WIDTH - label.len()).iter().enumerate() {
+            for (number, line) in wrapped(&harmless(words), WIDTH - label.len()).iter().enumerate()
+            {
                 let label = if number == 0 { label } else { "  " };
                 text.push_str(&format!("      {label}{line}\n"));
             }

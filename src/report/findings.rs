@@ -121,8 +121,7 @@ pub fn brief(findings: &[Finding], file: &str, which: Shown, style: Style) -> St
     if findings.is_empty() {
         return String::new();
     }
-    let mut text =
-        format!("\n{} {}.", style.paint(Ink::Strong, "Security:"), tally(findings));
+    let mut text = format!("\n{} {}.", style.paint(Ink::Strong, "Security:"), tally(findings));
     let more = if which.all { "" } else { " --all" };
     text.push_str(&format!(" `lagoa check {file}{more}` explains them.\n"));
     let mut rows = Vec::new();
@@ -181,7 +180,11 @@ pub fn full(stack: &Stack, which: Shown, colour: bool) -> String {
             None => groups.push(vec![one]),
         }
     }
-    groups.iter().filter_map(|group| problem(group)).map(|one| problems::one(&one, colour)).collect()
+    groups
+        .iter()
+        .filter_map(|group| problem(group))
+        .map(|one| problems::one(&one, colour))
+        .collect()
 }
 
 /// One problem for all that a check found.
