@@ -25,7 +25,7 @@ use crate::diagnostic::{Place, Problem};
 use crate::document::{Document, Named, Node, ResourceEntry};
 use crate::field::reserved_tag;
 use crate::graph::Graph;
-use crate::kind::{AnyKind, Neighbours, OnDestroy};
+use crate::kind::{AnyKind, OnDestroy};
 use crate::reference::{self, Reference, is_marked};
 pub use findings::{Finding, Skip};
 use instances::Instance;
@@ -165,7 +165,7 @@ pub fn check(
     // Fields that aren't sound are nothing to judge.
     let found =
         if problems.is_empty() { findings::judge(&resources, &mut told) } else { Vec::new() };
-    told.extend(warnings(&resources));
+    told.extend(findings::warnings(&resources));
     let stack = Stack {
         name: document.stack.text.clone(),
         region,
@@ -177,25 +177,6 @@ pub fn check(
     };
     let graph = rings::graph(edges, |ring| problems.push(rings::problem(&stack, ring)));
     if problems.is_empty() { Ok((stack, graph)) } else { Err(problems) }
-}
-
-fn neighbours(resources: &[Resource]) -> Neighbours<'_> {
-    let all = resources.iter();
-    let all = all.map(|one| (one.key.as_str(), one.kind.facts().name, &one.fields)).collect();
-    Neighbours { all }
-}
-
-/// What the kinds have to say about each resource among the others.
-fn warnings(resources: &[Resource]) -> Vec<Problem> {
-    let among = neighbours(resources);
-    let of = |resource: &Resource| -> Vec<Problem> {
-        let found = resource.kind.warn(&resource.fields, &among).into_iter();
-        let placed = |(path, message): (String, String)| {
-            Problem::warning(message).at(place_of(&path, &resource.places, &resource.place))
-        };
-        found.map(placed).collect()
-    };
-    resources.iter().flat_map(of).collect()
 }
 
 /// Where a field stands: its own place, or that of the nearest thing around it.

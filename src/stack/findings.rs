@@ -1,12 +1,14 @@
-//! What the security checks find in a stack, and which of it the stack takes as it is.
+//! What is told of a stack that has no mistakes: what its kinds warn of, and what the security
+//! checks find that the stack doesn't take as it is.
 
 use std::collections::BTreeSet;
 
 use super::scope::{Findings, Scope};
-use super::{Resource, neighbours, place_of};
+use super::{Resource, place_of};
 use crate::checks::{self, Check, SETTLED, Subject};
 use crate::diagnostic::{Place, Problem};
 use crate::document::{Named, ResourceEntry};
+use crate::kind::Neighbours;
 
 /// A check that a stack doesn't want to hear of for a resource.
 #[derive(Clone)]
@@ -93,10 +95,29 @@ pub(super) fn judge(resources: &[Resource], warnings: &mut Vec<Problem>) -> Vec<
     }
     // Several resources may come of one entry, and one of them is enough.
     let vain = resources.iter().flat_map(|resource| &resource.skips);
-    for skip in vain.filter(|skip| !used.contains(&skip.place.range.start)) {
+    for skip in vain.filter(|skip| used.insert(skip.place.range.start)) {
         let message = format!("{} finds nothing here to skip", skip.check.id);
         warnings.push(Problem::warning(message).at(&skip.place).help("take it out"));
     }
     found.sort_by_key(|one| std::cmp::Reverse(one.check.severity));
     found
+}
+
+fn neighbours(resources: &[Resource]) -> Neighbours<'_> {
+    let all = resources.iter();
+    let all = all.map(|one| (one.key.as_str(), one.kind.facts().name, &one.fields)).collect();
+    Neighbours { all }
+}
+
+/// What the kinds have to say about each resource among the others.
+pub(super) fn warnings(resources: &[Resource]) -> Vec<Problem> {
+    let among = neighbours(resources);
+    let of = |resource: &Resource| -> Vec<Problem> {
+        let found = resource.kind.warn(&resource.fields, &among).into_iter();
+        let placed = |(path, message): (String, String)| {
+            Problem::warning(message).at(place_of(&path, &resource.places, &resource.place))
+        };
+        found.map(placed).collect()
+    };
+    resources.iter().flat_map(of).collect()
 }
