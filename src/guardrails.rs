@@ -164,7 +164,7 @@ fn ask_all(files: &[File], plan: &str, within: Duration) -> Result<Vec<Verdict>,
 }
 
 fn ask<'a>(
-    own: &File,
+    own: &'a File,
     shared: impl Iterator<Item = &'a File>,
     plan: &str,
     within: Duration,
