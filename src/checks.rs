@@ -98,8 +98,10 @@ pub struct Subject<'a> {
     pub key: &'a str,
     /// Its kind.
     pub kind: &'a str,
-    /// Its fields, defaults filled in.
+    /// Its fields, defaults filled in and sets in their own order.
     pub fields: &'a Value,
+    /// Its fields as written, in the order of the file: what paths with numbers lead into.
+    pub written: &'a Value,
     /// The stack around it.
     pub among: &'a Neighbours<'a>,
 }

@@ -61,6 +61,8 @@ pub struct Resource {
     /// The kind's struct as JSON: defaults filled in, the stack's and lagoa's tags merged,
     /// references as marks.
     pub fields: Value,
+    /// The fields as written, in the order of the file.
+    written: Value,
     /// Keys of resources that must stand before it although it doesn't refer to them.
     pub depends_on: Vec<String>,
     /// Refuses every delete.
@@ -241,6 +243,7 @@ impl Checker<'_> {
         let skips = findings::skips(entry, &scope, &mut findings);
         self.problems.extend(findings.problems);
         self.problems.extend(links.iter().filter_map(|link| links::check(link, Some(key), &scope)));
+        let written = fields.clone();
         let mut fields = fields;
         if sound {
             fields = self.complete(instance, fields, &places);
@@ -263,6 +266,7 @@ impl Checker<'_> {
                 name,
                 kind,
                 fields,
+                written,
                 depends_on,
                 protect,
                 on_destroy,

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use lagoa::checks::{self, SETTLED, Severity};
 use lagoa::diagnostic::{Problem, Source};
-use lagoa::document::document;
+use lagoa::document::{document, outline};
 use lagoa::kinds;
 use lagoa::report::findings::{Shown, brief, findings, full};
 use lagoa::report::problems::render;
@@ -23,8 +23,15 @@ const HERE: &str = "# here";
 fn checked(resources: &str) -> Result<Stack, Vec<Problem>> {
     let indented: Vec<String> = resources.lines().map(|line| format!("  {line}\n")).collect();
     let text = format!("stack: pairs\nresources:\n{}", indented.concat());
-    let document = document(Source::new("pairs.yaml", text))?;
-    check(&document, Path::new("."), &Inputs::default()).map(|(stack, _)| stack)
+    let mut problems = Vec::new();
+    let outline = outline(&Source::new("pairs.yaml", text), &mut problems);
+    match outline.map(|document| check(&document, Path::new("."), &Inputs::default())) {
+        Some(Ok((stack, _))) if problems.is_empty() => Ok(stack),
+        checked => {
+            problems.extend(checked.into_iter().filter_map(Result::err).flatten());
+            Err(problems)
+        }
+    }
 }
 
 #[track_caller]
@@ -118,7 +125,7 @@ fn references_lead_from_one_resource_to_another() {
          instance_profile: machines\n  subnets: [inside]\n  \
          additional_primary_security_groups: [access]\n  primary: { instance_type: m5.xlarge }\n",
     );
-    assert_eq!(lines(&stack, "EMR-PUBLIC"), [15]);
+    assert_eq!(lines(&stack, "EMR-PUBLIC"), [16]);
 }
 
 const SKIPS: &str = "\

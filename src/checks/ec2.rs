@@ -74,7 +74,7 @@ const DATABASES: &[(&str, u16)] = &[
 
 /// Rules that let in all of the internet.
 fn from_everywhere<'a>(group: &Subject<'a>) -> impl Iterator<Item = (usize, &'a Value)> {
-    let rules = group.fields["ingress"].as_array().into_iter().flatten().enumerate();
+    let rules = group.written["ingress"].as_array().into_iter().flatten().enumerate();
     rules.filter(|(_, rule)| {
         let range = rule["cidr"].as_str().and_then(|range| cidr::canonical(range).ok());
         // Two halves are the whole.
@@ -123,7 +123,7 @@ fn described(group: &Subject<'_>) -> Vec<Spot> {
     if group.left_out("description") {
         return vec![Spot::new("description", "the group doesn't say what it is for")];
     }
-    let mut rules = group.fields["ingress"].as_array().into_iter().flatten().enumerate();
+    let mut rules = group.written["ingress"].as_array().into_iter().flatten().enumerate();
     let silent = rules.find(|(_, rule)| rule["description"].is_null());
     silent
         .map(|(at, _)| Spot::new(format!("ingress[{at}]"), "the rule doesn't say what it is for"))

@@ -135,19 +135,25 @@ fn in_documents(subject: &Subject<'_>, wrong: impl Fn(&Statement) -> Option<Stri
     documents(subject).into_iter().filter_map(found).collect()
 }
 
+/// AWS's own policy for administrators.
+const ADMIN: &str = "AdministratorAccess";
+
 fn admin(subject: &Subject<'_>) -> Vec<Spot> {
     let mut spots = in_documents(subject, |one| {
         let everything = one.actions().contains(&"*") || one.inverted();
         let wrong = everything && one.everywhere() && !one.conditional();
         wrong.then(|| "this allows every action on every resource".to_owned())
     });
-    let managed = subject.fields["managed_policies"].as_array().into_iter().flatten();
-    let names = managed.filter_map(Value::as_str).enumerate();
-    let admins = names.filter(|(_, name)| name.rsplit('/').next() == Some("AdministratorAccess"));
-    spots.extend(admins.map(|(at, _)| {
-        let field = format!("managed_policies[{at}]");
-        Spot::new(field, "AdministratorAccess allows every action on every resource")
-    }));
+    let is_admin =
+        |name: &Value| name.as_str().and_then(|name| name.rsplit('/').next()) == Some(ADMIN);
+    let field = match &subject.written["managed_policies"] {
+        Value::Array(names) => {
+            names.iter().position(is_admin).map(|at| format!("managed_policies[{at}]"))
+        }
+        one => is_admin(one).then(|| "managed_policies".to_owned()),
+    };
+    let message = format!("{ADMIN} allows every action on every resource");
+    spots.extend(field.map(|field| Spot::new(field, message)));
     spots
 }
 

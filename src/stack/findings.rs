@@ -78,7 +78,8 @@ pub(super) fn judge(resources: &[Resource], warnings: &mut Vec<Problem>) -> Vec<
     let mut used = BTreeSet::new();
     for resource in resources {
         let (key, kind) = (resource.key.as_str(), resource.kind.facts().name);
-        let subject = Subject { key, kind, fields: &resource.fields, among: &among };
+        let (fields, written) = (&resource.fields, &resource.written);
+        let subject = Subject { key, kind, fields, written, among: &among };
         for checks::Found { check, spot } in checks::run(&subject) {
             let skip = resource.skips.iter().find(|skip| skip.check.id == check.id);
             used.extend(skip.map(|skip| skip.place.range.start));
