@@ -9,6 +9,8 @@ mod completions;
 mod destroy;
 mod digest;
 mod failed;
+mod findings;
+mod guardrails;
 mod history;
 mod hold;
 mod interrupts;
@@ -39,6 +41,8 @@ enum Exit {
     Changes,
     /// Something failed; it has been said.
     Failed,
+    /// A guardrail forbids it, or `--fail-on` does; it has been said.
+    Guarded,
     /// Another run holds the stack's lock; it has been said.
     Held,
     /// The person stopped it.
@@ -51,6 +55,7 @@ impl Exit {
             Self::Well => 0,
             Self::Failed => 1,
             Self::Changes => 2,
+            Self::Guarded => 3,
             Self::Held => 4,
             Self::Interrupted => 130,
         }
@@ -67,7 +72,7 @@ Examples:
   lagoa show kind rds_instance                  What may be written in a stack
 
 Exit codes: 0 done or nothing to do, 1 error, 2 changes (plan --detailed-exitcode),
-4 another run holds the lock, 130 interrupted";
+3 forbidden by a guardrail or by --fail-on, 4 another run holds the lock, 130 interrupted";
 
 /// Provisions AWS data platforms from YAML and seeds their databases.
 ///

@@ -1,6 +1,7 @@
 //! lagoa provisions AWS data platforms from YAML and seeds their databases.
 
 pub mod aws;
+pub mod checks;
 pub mod cidr;
 pub mod cli;
 pub mod diagnostic;
@@ -9,6 +10,7 @@ pub mod document;
 pub mod execution;
 pub mod field;
 pub mod graph;
+pub mod guardrails;
 pub mod kind;
 pub mod kinds;
 pub mod live;

@@ -20,7 +20,7 @@ use crate::kind::{AnyKind, Farewell, Live, Phase, Site};
 use crate::live::World;
 use crate::reference::{self, is_unknown};
 use crate::stack::{Resource, Stack};
-pub use blocked::Blocked;
+pub use blocked::{Blocked, Fate};
 pub use unread::{Unread, hidden};
 pub use world::{Facts, answer};
 
@@ -67,6 +67,8 @@ pub struct Step {
     pub live: Option<Live>,
     /// What happens to data, in words.
     pub data: Option<String>,
+    /// The same in one word, for a delete of what may hold data.
+    pub fate: Option<Fate>,
     /// What a reviewer should know beyond the fields: a seed's files, rows and statements.
     pub summary: Vec<String>,
     /// Field paths whose differences don't count.
@@ -338,6 +340,7 @@ impl<'a> Planner<'a> {
             desired,
             live: None,
             data: None,
+            fate: None,
             summary,
             ignore: resource.ignore.clone(),
             moved: BTreeSet::new(),

@@ -2,6 +2,9 @@
 //! Nothing else writes to the terminal.
 
 pub mod catalogue;
+pub mod dangers;
+pub mod findings;
+pub mod guardrails;
 pub mod history;
 pub mod json;
 pub mod live;

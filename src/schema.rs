@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::checks;
 use crate::kind::{AnyKind, OnDestroy};
 use crate::reference::targets;
 use crate::report::value::{given, is_hollow, kind};
@@ -91,7 +92,7 @@ fn top_level() -> Value {
 /// A resource of one kind: what every resource may say, and the kind's own fields.
 fn resource(kind: &dyn AnyKind) -> Value {
     let (facts, schema) = (kind.facts(), kind.schema());
-    let mut properties = common(facts.on_destroy);
+    let mut properties = common(facts.name, facts.on_destroy);
     properties.insert("kind".to_owned(), json!({ "const": facts.name }));
     let written = mapping(schema, true);
     if let Some(own) = written["properties"].as_object() {
@@ -110,7 +111,7 @@ fn resource(kind: &dyn AnyKind) -> Value {
 }
 
 /// What every resource may say of itself.
-fn common(on_destroy: &[OnDestroy]) -> Map<String, Value> {
+fn common(kind: &str, on_destroy: &[OnDestroy]) -> Map<String, Value> {
     let flag = json!(["boolean", "string"]);
     let names = json!({ "type": ["array", "string"], "items": { "type": "string" } });
     let described = |mut schema: Value, text: &str| {
@@ -150,8 +151,27 @@ fn common(on_destroy: &[OnDestroy]) -> Map<String, Value> {
             ),
         ),
         ("ignore", described(names, "Fields whose differences don't count.")),
+        ("skip_checks", skip_checks(kind)),
     ];
     fields.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+/// The security checks that look at the kind, each of which may be skipped with a reason. A network
+/// is several kinds.
+fn skip_checks(kind: &str) -> Value {
+    let about = |check: &&checks::Check| kind == "network" || check.kinds.contains(&kind);
+    let properties = checks::all().filter(about).map(|check| {
+        let text = format!("{} ({}).", check.requires, check.severity);
+        (check.id.to_owned(), json!({ "description": text, "type": "string", "minLength": 1 }))
+    });
+    json!({
+        "description": "Security checks whose findings may stay, each with the reason: \
+                        `S3-LOGGING: temporary files only`. They are counted, and `lagoa check \
+                        --show-suppressed` shows them.",
+        "type": ["object", "null"],
+        "additionalProperties": false,
+        "properties": Value::Object(properties.collect()),
+    })
 }
 
 /// A schema as a person writes the value: without what only AWS reports, and with references.

@@ -3,6 +3,7 @@
 
 mod answers;
 mod files;
+mod findings;
 mod instances;
 mod links;
 mod network;
@@ -25,8 +26,9 @@ use crate::diagnostic::{Place, Problem};
 use crate::document::{Document, Named, Node, ResourceEntry};
 use crate::field::reserved_tag;
 use crate::graph::Graph;
-use crate::kind::{AnyKind, Neighbours, OnDestroy};
+use crate::kind::{AnyKind, OnDestroy};
 use crate::reference::{self, Reference, is_marked};
+pub use findings::{Finding, Skip};
 use instances::Instance;
 use scope::{Findings, Room, Scope};
 use shape::Shaper;
@@ -45,6 +47,8 @@ pub struct Stack {
     pub outputs: Vec<Output>,
     /// What the person should know although it stops nothing.
     pub warnings: Vec<Problem>,
+    /// What the security checks found, the worst first.
+    pub findings: Vec<Finding>,
 }
 
 /// One declared thing.
@@ -58,6 +62,8 @@ pub struct Resource {
     /// The kind's struct as JSON: defaults filled in, the stack's and lagoa's tags merged,
     /// references as marks.
     pub fields: Value,
+    /// The fields as written, in the order of the file.
+    written: Value,
     /// Keys of resources that must stand before it although it doesn't refer to them.
     pub depends_on: Vec<String>,
     /// Refuses every delete.
@@ -68,6 +74,8 @@ pub struct Resource {
     pub adopt: bool,
     /// Field paths whose differences don't count.
     pub ignore: Vec<String>,
+    /// Security checks whose findings are taken as they are.
+    pub skips: Vec<Skip>,
     /// Where its key stands.
     pub place: Place,
     /// Where each of its fields stands, by path.
@@ -156,32 +164,23 @@ pub fn check(
     checker.same_names(&resources);
     let outputs = document.outputs.iter().map(|(key, node)| checker.output(key, node)).collect();
     let mut problems = checker.problems;
+    let mut told = Vec::new();
+    // Fields that aren't sound are nothing to judge.
+    let found =
+        if problems.is_empty() { findings::judge(&resources, &mut told) } else { Vec::new() };
+    told.extend(findings::warnings(&resources));
     let stack = Stack {
         name: document.stack.text.clone(),
         region,
         root: root.to_owned(),
-        warnings: warnings(&resources),
+        warnings: told,
+        findings: found,
         resources,
         outputs,
     };
     servers::join(&stack.resources, &mut edges);
     let graph = rings::graph(edges, |ring| problems.push(rings::problem(&stack, ring)));
     if problems.is_empty() { Ok((stack, graph)) } else { Err(problems) }
-}
-
-/// What the kinds have to say about each resource among the others.
-fn warnings(resources: &[Resource]) -> Vec<Problem> {
-    let all = resources.iter();
-    let all = all.map(|one| (one.key.as_str(), one.kind.facts().name, &one.fields)).collect();
-    let among = Neighbours { all };
-    let of = |resource: &Resource| -> Vec<Problem> {
-        let found = resource.kind.warn(&resource.fields, &among).into_iter();
-        let placed = |(path, message): (String, String)| {
-            Problem::warning(message).at(place_of(&path, &resource.places, &resource.place))
-        };
-        found.map(placed).collect()
-    };
-    resources.iter().flat_map(of).collect()
 }
 
 /// Where a field stands: its own place, or that of the nearest thing around it.
@@ -243,8 +242,10 @@ impl Checker<'_> {
         let adopt = instances::flag(entry.adopt.as_ref(), &scope, &mut findings);
         let on_destroy = on_destroy(entry, kind, &mut findings);
         let ignore = ignore(entry, kind, &mut findings);
+        let skips = findings::skips(entry, &scope, &mut findings);
         self.problems.extend(findings.problems);
         self.problems.extend(links.iter().filter_map(|link| links::check(link, Some(key), &scope)));
+        let written = fields.clone();
         let mut fields = fields;
         if sound {
             fields = self.complete(instance, fields, &places);
@@ -267,11 +268,13 @@ impl Checker<'_> {
                 name,
                 kind,
                 fields,
+                written,
                 depends_on,
                 protect,
                 on_destroy,
                 adopt,
                 ignore,
+                skips,
                 place,
                 places,
             },

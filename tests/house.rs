@@ -15,10 +15,16 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Below everything else: AWS, and the contract of whoever speaks with it.
     ("aws", &["field", "kind", "reference"]),
     ("kind", &["aws", "reference"]),
+    // What is asked of a stack, and of a plan.
+    ("checks", &["cidr", "kind", "policy", "reference"]),
+    ("guardrails", &["diagnostic"]),
     // From the text to the plan.
     ("document", &["diagnostic"]),
     ("graph", &[]),
-    ("stack", &["diagnostic", "document", "field", "graph", "kind", "kinds", "reference"]),
+    (
+        "stack",
+        &["checks", "diagnostic", "document", "field", "graph", "kind", "kinds", "reference"],
+    ),
     ("live", &["aws", "kind"]),
     ("diff", &["field", "policy", "reference"]),
     ("plan", &["diff", "graph", "kind", "live", "reference", "stack"]),
@@ -26,9 +32,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("execution", &["aws", "diff", "kind", "live", "plan", "reference"]),
     (
         "report",
-        &["diagnostic", "diff", "execution", "kind", "plan", "policy", "reference", "stack"],
+        &[
+            "checks",
+            "diagnostic",
+            "diff",
+            "execution",
+            "guardrails",
+            "kind",
+            "plan",
+            "policy",
+            "reference",
+            "stack",
+        ],
     ),
-    ("schema", &["kind", "reference", "report"]),
+    ("schema", &["checks", "kind", "reference", "report"]),
     // The kinds, and what those that seed share.
     ("seed", &[]),
     ("sql_seed", &["aws", "field", "kind", "reference", "seed"]),
@@ -39,10 +56,12 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "aws",
+            "checks",
             "diagnostic",
             "document",
             "execution",
             "graph",
+            "guardrails",
             "kind",
             "kinds",
             "live",
@@ -63,6 +82,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("granit_parser", &["document"]),
     ("annotate_snippets", &["report"]),
     ("indicatif", &["report"]),
+    ("regorus", &["guardrails"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("aws_sdk_", &["aws", "kinds", "sql_seed"]),
@@ -94,14 +114,25 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("io::stderr", &["report", "src/cli/arguments.rs"]),
     (
         "std::time",
-        &["aws", "cli", "execution", "kind", "live", "report", "sandbox", "seed", "sql_seed"],
+        &[
+            "aws",
+            "cli",
+            "execution",
+            "guardrails",
+            "kind",
+            "live",
+            "report",
+            "sandbox",
+            "seed",
+            "sql_seed",
+        ],
     ),
     ("tokio::", &["aws", "cli", "execution", "live", "sandbox", "seed", "sql_seed"]),
     ("jiff::", &["aws", "cli", "kinds", "report", "sandbox", "seed", "sql_seed"]),
 ];
 
 /// What planning never does, whatever it may name.
-const PURE: &[&str] = &["diff", "graph", "plan", "reference", "policy"];
+const PURE: &[&str] = &["checks", "diff", "graph", "plan", "reference", "policy"];
 const IMPURE: &[&str] = &["std::env", "std::fs", "std::io", "std::time", "async fn", ".await"];
 
 /// What ends the program in the middle of its work.

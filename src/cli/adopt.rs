@@ -50,6 +50,7 @@ impl Adopt {
             run: &self.run,
             sandbox: self.stack.sandbox,
             json: self.json,
+            guardrails: &[],
             purpose: Purpose::Match,
             agreed: false,
         };

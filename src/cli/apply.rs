@@ -17,6 +17,8 @@ use crate::report::terminal::Terminal;
 /// Shows the plan and asks before it acts, unless FILE is a plan that `lagoa plan --out` saved: that
 /// one is carried out as it is, or not at all when the stack or AWS has changed since.
 ///
+/// A plan that a rule in policies/guardrails/*.rego denies isn't carried out.
+///
 /// Whatever interrupts it, the next run goes on from there.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -54,7 +56,9 @@ impl Apply {
             ));
         }
         let saved = SavedPlan::read(&self.stack.file)?;
-        self.plan = saved.plan_arguments(plan.json);
+        let more = std::mem::take(&mut self.plan.guardrails);
+        self.plan = saved.plan_arguments(self.plan.json);
+        self.plan.guardrails.extend(more);
         let sandbox = self.stack.sandbox;
         self.stack = saved.stack_arguments();
         self.stack.sandbox |= sandbox;
@@ -74,6 +78,7 @@ impl Apply {
             run: &self.run,
             sandbox: self.stack.sandbox,
             json: self.plan.json,
+            guardrails: &self.plan.guardrails,
             purpose,
             agreed: saved.is_some(),
         };

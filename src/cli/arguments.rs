@@ -176,6 +176,9 @@ pub struct PlanArguments {
     /// Lift the deletion protection of what must be deleted
     #[arg(long)]
     pub force_unprotect: bool,
+    /// Ask the Rego rules in this folder too, beside policies/guardrails of the stack (repeatable)
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub guardrails: Vec<PathBuf>,
     /// Print JSON on standard output
     #[arg(long)]
     pub json: bool,

@@ -1,12 +1,14 @@
 //! Shows a plan, asks, carries it out, and tells how it ended.
 
 use std::cell::Cell;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use super::Exit;
 use super::arguments::RunArguments;
 use super::failed::Failed;
+use super::guardrails;
 use super::hold::Hold;
 use super::interrupts::Interrupts;
 use super::record::Recorder;
@@ -17,7 +19,7 @@ use crate::report::progress::{Progress, time};
 use crate::report::summary::{self, Summary};
 use crate::report::terminal::Terminal;
 use crate::report::view::View;
-use crate::report::{json, plan};
+use crate::report::{dangers, json, plan};
 
 /// How often the progress is redrawn.
 const REDRAW: Duration = Duration::from_millis(120);
@@ -30,6 +32,8 @@ pub struct Consent<'a> {
     pub sandbox: bool,
     /// Standard output is for a machine.
     pub json: bool,
+    /// Folders of Rego rules beside the stack's own.
+    pub guardrails: &'a [PathBuf],
     /// What the plan is for.
     pub purpose: Purpose,
     /// They have seen this very plan before, and agreed.
@@ -45,11 +49,18 @@ pub async fn carry_out(
     terminal: Terminal,
 ) -> Result<Exit, Failed> {
     let destroy = consent.purpose == Purpose::Destroy;
-    let view = View::new(plan, &session.stack, &session.file, destroy);
+    let mut view = View::new(plan, &session.stack, &session.file, destroy);
+    guardrails::ask(session, consent.guardrails, &mut view).await?;
     if consent.json {
         terminal.err(&plan::render(&view, terminal.err));
     } else {
         terminal.out(&plan::render(&view, terminal.out));
+    }
+    let denied = guardrails::tell(&view, terminal);
+    // In the sandbox, destroy lifts every protection.
+    if denied && !(consent.sandbox && destroy) {
+        terminal.err("nothing was changed\n");
+        return Ok(Exit::Guarded);
     }
     if view.changes() {
         let idle = |step: &Step| {
@@ -59,7 +70,7 @@ pub async fn carry_out(
             whole(plan)?;
             return Err(Failed::helping("nothing of this can be done", "see `blocked` above"));
         }
-        agree(session, consent, terminal).await?;
+        agree(session, consent, dangers::lost(&view.dangers), terminal).await?;
     }
     let start = Instant::now();
     let recorder = Recorder::begin(session, plan, hold, terminal).await;
@@ -106,7 +117,12 @@ pub fn whole(plan: &Plan) -> Result<(), Failed> {
 }
 
 /// Goes on only with a person's word, unless nothing real is at stake.
-async fn agree(session: &Session, consent: &Consent<'_>, terminal: Terminal) -> Result<(), Failed> {
+async fn agree(
+    session: &Session,
+    consent: &Consent<'_>,
+    lost: usize,
+    terminal: Terminal,
+) -> Result<(), Failed> {
     if consent.run.yes || consent.sandbox || consent.agreed {
         return Ok(());
     }
@@ -121,8 +137,15 @@ async fn agree(session: &Session, consent: &Consent<'_>, terminal: Terminal) -> 
         Purpose::Match => "Apply these changes to",
         Purpose::Destroy => "Destroy all this in",
     };
-    let question =
-        format!("\n{what} account {} in {}? Only 'yes' is accepted: ", site.account, site.region);
+    let lost = match lost {
+        0 => "",
+        1 => "1 of these deletes data for good. ",
+        number => &format!("{number} of these delete data for good. "),
+    };
+    let question = format!(
+        "\n{lost}{what} account {} in {}? Only 'yes' is accepted: ",
+        site.account, site.region
+    );
     // The lock is renewed while the person thinks.
     let answer = tokio::task::spawn_blocking(move || terminal.ask(&question)).await;
     match answer.ok().flatten().as_deref() {

@@ -1,6 +1,8 @@
 //! `lagoa destroy`.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 
 use super::Exit;
 use super::arguments::{PlanArguments, RunArguments, StackArguments};
@@ -32,6 +34,9 @@ pub struct Destroy {
     /// Lift the deletion protection of what must be deleted
     #[arg(long)]
     force_unprotect: bool,
+    /// Ask the Rego rules in this folder too, beside policies/guardrails of the stack (repeatable)
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    guardrails: Vec<PathBuf>,
     /// Print JSON on standard output
     #[arg(long)]
     json: bool,
@@ -56,6 +61,7 @@ impl Destroy {
             run: &self.run,
             sandbox: self.stack.sandbox,
             json: self.json,
+            guardrails: &self.guardrails,
             purpose: Purpose::Destroy,
             agreed: false,
         };

@@ -9,16 +9,21 @@ use super::arguments::{PlanArguments, StackArguments};
 use super::carry_out::whole;
 use super::digest;
 use super::failed::Failed;
+use super::findings::FindingArguments;
+use super::guardrails;
 use super::saved_plan::SavedPlan;
 use super::session::{Purpose, Session};
 use crate::report::terminal::Terminal;
 use crate::report::view::View;
-use crate::report::{json, plan};
+use crate::report::{findings, json, plan};
 
 /// Show how AWS differs from the stack
 ///
 /// Reads AWS and changes nothing. Differences that somebody made behind lagoa's back show like any
 /// other, and so does what is tagged with the stack's name but no longer in the file.
+///
+/// The rules in policies/guardrails/*.rego beside the stack are asked about the plan, and what the
+/// security checks find follows in short.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +31,8 @@ Examples:
   lagoa plan stacks/bootcamp.yaml --var project=coins --target raw-coins
   lagoa plan stacks/bootcamp.yaml --json > plan.json
   lagoa plan stacks/bootcamp.yaml --out saved.plan       And later `lagoa apply saved.plan`
-  lagoa plan stacks/bootcamp.yaml --detailed-exitcode    Exit with 2 when there are changes")]
+  lagoa plan stacks/bootcamp.yaml --detailed-exitcode    Exit with 2 when there are changes
+  lagoa plan stacks/bootcamp.yaml --fail-on high         Exit with 3 when a finding is that bad")]
 pub struct Plan {
     #[command(flatten)]
     pub stack: StackArguments,
@@ -41,6 +47,8 @@ pub struct Plan {
     /// Save the plan in a file, for `lagoa apply PLAN`
     #[arg(long, value_name = "PLAN", value_hint = ValueHint::FilePath)]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    security: FindingArguments,
 }
 
 impl Plan {
@@ -49,16 +57,26 @@ impl Plan {
         session.warn(terminal);
         let purpose = if self.destroy { Purpose::Destroy } else { Purpose::Match };
         let (plan, world) = session.plan_and_world(purpose, &self.plan.options()).await?;
-        let view = View::new(&plan, &session.stack, &session.file, self.destroy);
+        let mut view = View::new(&plan, &session.stack, &session.file, self.destroy);
+        guardrails::ask(&session, &self.plan.guardrails, &mut view).await?;
         terminal.out(&match self.plan.json {
             true => json::text(&view),
-            false => plan::render(&view, terminal.out),
+            false => {
+                let which = self.security.shown();
+                let found = findings::brief(&view.findings, &session.file, which, terminal.out);
+                plan::render(&view, terminal.out) + &found
+            }
         });
+        let denied = guardrails::tell(&view, terminal);
+        let failed = self.security.fail(&view.findings, terminal);
         whole(&plan)?;
         if let Some(out) = &self.out {
             let live = digest::world(&world, &session.stack);
             SavedPlan::write(out, &session, (&self.stack, &self.plan), live, &view)?;
             terminal.err(&format!("Saved; `lagoa apply {}` carries it out.\n", out.display()));
+        }
+        if denied || failed {
+            return Ok(Exit::Guarded);
         }
         Ok(if self.detailed_exitcode && view.changes() { Exit::Changes } else { Exit::Well })
     }

@@ -49,6 +49,8 @@ pub struct SavedPlan {
     seed_rerun: Vec<String>,
     seed_accept: Vec<String>,
     force_unprotect: bool,
+    #[serde(default)]
+    guardrails: Vec<PathBuf>,
     stack_digest: String,
     live_digests: BTreeMap<String, String>,
     /// For readers; see `lagoa plan --json`.
@@ -96,6 +98,7 @@ impl SavedPlan {
             seed_rerun: plan.seed_rerun.clone(),
             seed_accept: plan.seed_accept.clone(),
             force_unprotect: plan.force_unprotect,
+            guardrails: plan.guardrails.clone(),
             stack_digest: digest::stack(&session.stack, &session.aws.site),
             live_digests,
             plan: json!(view),
@@ -153,6 +156,7 @@ impl SavedPlan {
             seed_rerun: self.seed_rerun.clone(),
             seed_accept: self.seed_accept.clone(),
             force_unprotect: self.force_unprotect,
+            guardrails: self.guardrails.clone(),
             json,
         }
     }

@@ -7,6 +7,7 @@ use super::Exit;
 use super::arguments::{PlanArguments, StackArguments};
 use super::failed::Failed;
 use super::session::{Purpose, Session};
+use crate::checks;
 use crate::diagnostic::Problem;
 use crate::kind::AnyKind;
 use crate::kinds;
@@ -14,14 +15,16 @@ use crate::live::World;
 use crate::reference::is_unknown;
 use crate::report::live::Row;
 use crate::report::terminal::Terminal;
-use crate::report::{catalogue, json as machine, live, summary, value};
+use crate::report::{catalogue, findings, json as machine, live, summary, value};
 
-/// Show kinds, one kind's reference page, what AWS has of a stack, or its outputs
+/// Show kinds, one kind's reference page, the security checks, what AWS has of a stack, or its
+/// outputs
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   lagoa show kinds
   lagoa show kind rds_instance
+  lagoa show checks
   lagoa show stack stacks/bootcamp.yaml
   lagoa show outputs stacks/bootcamp.yaml --json")]
 pub struct Show {
@@ -38,6 +41,12 @@ enum What {
         /// The kind, such as s3_bucket
         #[arg(value_name = "KIND")]
         name: String,
+    },
+    /// List the security checks that `check` and `plan` make
+    Checks {
+        /// Print JSON on standard output
+        #[arg(long)]
+        json: bool,
     },
     /// List what AWS has of a stack
     Stack(Of),
@@ -59,7 +68,7 @@ impl Show {
     pub fn stack(&self) -> Option<&StackArguments> {
         match &self.what {
             What::Stack(of) | What::Outputs(of) => Some(&of.stack),
-            What::Kinds | What::Kind { .. } => None,
+            What::Kinds | What::Kind { .. } | What::Checks { .. } => None,
         }
     }
 
@@ -70,6 +79,8 @@ impl Show {
                 Some(kind) => catalogue::page(kind, terminal.out),
                 None => return Err(no_such_kind(name).into()),
             },
+            What::Checks { json: true } => machine::text(&findings::listed(checks::all())),
+            What::Checks { json: false } => findings::list(checks::all(), terminal.out),
             What::Stack(of) => {
                 let session = Session::open(&of.stack, &PlanArguments::default()).await?;
                 let world = session.survey(None).await?.whole()?;

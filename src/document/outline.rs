@@ -68,6 +68,8 @@ pub struct ResourceEntry {
     pub adopt: Option<Node>,
     /// Fields that are left as AWS has them.
     pub ignore: Vec<Named>,
+    /// Security checks whose findings are taken as they are, each with the reason.
+    pub skip_checks: Vec<(Key, Node)>,
     /// Every other field.
     pub body: Vec<(Key, Node)>,
 }
@@ -255,6 +257,7 @@ impl Reader<'_> {
             "on_destroy" => entry.on_destroy = self.named(&field, &node),
             "adopt" => entry.adopt = self.single(&field, node),
             "ignore" => entry.ignore = self.list(&field, &node),
+            "skip_checks" => entry.skip_checks = self.reasons(&field, node),
             _ => entry.body.push((field, node)),
         }
     }
@@ -269,6 +272,16 @@ impl Reader<'_> {
                 Vec::new()
             }
         }
+    }
+
+    /// Checks with the reasons for skipping them; a check alone gives none.
+    fn reasons(&mut self, key: &Key, node: Node) -> Vec<(Key, Node)> {
+        if matches!(node.value, Yaml::Scalar(_) | Yaml::Sequence(_)) {
+            let help = "write each check with its reason: `skip_checks: { S3-LOGGING: why }`";
+            self.wrong_shape(key, &node, "a mapping", Some(help.to_owned()));
+            return Vec::new();
+        }
+        self.entries(key, node)
     }
 
     fn single(&mut self, key: &Key, node: Node) -> Option<Node> {
@@ -350,6 +363,7 @@ impl ResourceEntry {
             on_destroy: None,
             adopt: None,
             ignore: Vec::new(),
+            skip_checks: Vec::new(),
             body: Vec::new(),
         }
     }

@@ -18,7 +18,7 @@ use crate::aws::{Aws, Class, Error, absent, eks, gone_is_fine};
 use crate::field::{
     Computed, Immutable, KmsKeyArn, RoleArn, SecurityGroupId, SubnetId, Tags, WriteOnly,
 };
-use crate::kind::{Cx, Farewell, Found, Kind, Neighbours, OnDestroy, Phase, Site, Takes, Wanted};
+use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Phase, Site, Takes, Wanted};
 use crate::reference::is_marked;
 use words::{AuthenticationMode, IpFamily, LogType, SupportType};
 
@@ -213,22 +213,6 @@ lake-control-plane:
             wrong.push(("endpoint_private_access".to_owned(), message.to_owned()));
         }
         wrong
-    }
-
-    fn warn(&self, _among: &Neighbours<'_>) -> Vec<(String, String)> {
-        let mut found = Vec::new();
-        if self.support_type.is_none() {
-            let message = "EKS takes EXTENDED when `support_type` is left out: from the end of \
-                           standard support the cluster costs $0.60 an hour instead of $0.10; \
-                           STANDARD lets AWS upgrade it then";
-            found.push(("support_type".to_owned(), message.to_owned()));
-        }
-        if self.endpoint_public_access && self.public_access_cidrs.is_none() {
-            let message = "the Kubernetes API can be reached from all of the internet: name the \
-                           networks that may in `public_access_cidrs`";
-            found.push(("endpoint_public_access".to_owned(), message.to_owned()));
-        }
-        found
     }
 
     fn summary(&self, live: Option<&Self>, _root: &Path) -> Vec<String> {

@@ -145,7 +145,8 @@ impl Planner<'_> {
         let Some(live) = &step.live else { return };
         let loss = self.world.losses.get(&(step.kind.facts().name.to_owned(), live.name.clone()));
         let holds = step.kind.facts().holds;
-        step.data = holds.map(|holds| fate(step, holds, loss));
+        step.data = holds.map(|holds| words(step, holds, loss));
+        step.fate = holds.map(|_| fate(step.farewell.on_destroy, loss.is_some()));
         if protect {
             step.blocked = Some(Blocked {
                 reason: "it is protected by `protect: true`".to_owned(),
@@ -181,8 +182,30 @@ impl Planner<'_> {
     }
 }
 
-fn fate(step: &Step, holds: &str, loss: Option<&String>) -> String {
-    use crate::kind::OnDestroy::{Delete, Retain, Snapshot};
+/// What a delete does to the data in a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// It is gone for good.
+    Lost,
+    /// It is kept in a final snapshot.
+    Snapshot,
+    /// It stays where it is, or there is none.
+    Kept,
+}
+
+fn fate(word: Option<OnDestroy>, full: bool) -> Fate {
+    match word {
+        Some(OnDestroy::Delete) => Fate::Lost,
+        Some(OnDestroy::Snapshot) => Fate::Snapshot,
+        Some(OnDestroy::Retain) => Fate::Kept,
+        None if full => Fate::Lost,
+        None => Fate::Kept,
+    }
+}
+
+fn words(step: &Step, holds: &str, loss: Option<&String>) -> String {
+    use OnDestroy::{Delete, Retain, Snapshot};
     match (step.farewell.on_destroy, loss) {
         (Some(Snapshot), _) => {
             let kept = format!("the data is kept in the final snapshot {}", step.farewell.snapshot);

@@ -78,6 +78,7 @@ impl Planner<'_> {
             desired: Value::Null,
             live: Some(live.clone()),
             data: None,
+            fate: None,
             summary: Vec::new(),
             ignore: Vec::new(),
             moved: BTreeSet::new(),

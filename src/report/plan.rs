@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::dangers;
 use super::policy::{self, Line};
 use super::style::{Ink, Style, harmless, wrapped};
 use super::value::{self, KNOWN_LATER};
@@ -19,6 +20,7 @@ pub fn render(view: &View, style: Style) -> String {
     let mut text = String::new();
     if !view.resources.is_empty() {
         text.push_str(&heading(view, style));
+        text.push_str(&dangers::render(&view.dangers, style));
         let mut short = false;
         for entry in &view.resources {
             let lines = resource(entry, style);

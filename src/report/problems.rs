@@ -17,15 +17,18 @@ const MESSAGE_WIDTH: usize = 600;
 
 /// Renders problems sorted by place, each once, and counts them in a last line.
 pub fn render(problems: &[Problem], colour: bool) -> String {
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let sorted = sorted(problems);
-    let mut text = String::new();
-    for problem in sorted.iter().take(SHOWN) {
-        text.push_str(&with_true_columns(renderer.render(&[group(problem)]), problem));
-        text.push_str("\n\n");
-    }
+    let shown = sorted.iter().take(SHOWN).map(|problem| one(problem, colour));
+    let mut text: String = shown.collect();
     text.push_str(&count(&sorted));
     text
+}
+
+/// One problem with its source lines, and an empty line.
+pub fn one(problem: &Problem, colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let text = with_true_columns(renderer.render(&[group(problem)]), problem);
+    format!("{text}\n\n")
 }
 
 /// A problem that has no place in a file, on two lines.

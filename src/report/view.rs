@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::dangers::{self, Danger};
+use super::findings::{self, Finding};
 use super::value::{self, given, public, written};
 use crate::diff::Change;
+use crate::guardrails::Verdict;
 use crate::plan::{Action, Blocked, Plan, Step, Unread};
 use crate::reference::{is_unknown, shown};
 use crate::stack::Stack;
@@ -32,6 +35,8 @@ pub struct View {
     pub destroy: bool,
     /// How many of each.
     pub total: Total,
+    /// Deletions and replacements of what holds data, the worst first.
+    pub dangers: Vec<Danger>,
     /// What isn't as the stack wants it: in the order of the stack, then what goes.
     pub resources: Vec<Entry>,
     /// Keys of what is as the stack wants it.
@@ -41,6 +46,10 @@ pub struct View {
     /// What couldn't be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Unread>,
+    /// What the security checks found in the stack, the worst first.
+    pub findings: Vec<Finding>,
+    /// What the guardrails say to this plan.
+    pub guardrails: Vec<Verdict>,
 }
 
 /// What is done with a resource.
@@ -157,6 +166,9 @@ impl View {
             Deed::Delete | Deed::Retain => (1, 0),
             _ => (0, position(&entry.key).unwrap_or(usize::MAX)),
         });
+        let mut dangers: Vec<Danger> =
+            resources.iter().filter_map(|entry| danger(entry, plan)).collect();
+        dangers.sort_by_key(|danger| danger.fate);
         let mut unchanged: Vec<String> = plan.unchanged.iter().map(|key| shown(key)).collect();
         unchanged.sort();
         let outputs = plan.outputs.iter().map(|(name, value)| Output {
@@ -172,10 +184,13 @@ impl View {
             region: plan.site.region.clone(),
             destroy,
             total: total(&resources, unchanged.len()),
+            dangers,
             resources: resources.into_iter().map(|e| Entry { key: shown(&e.key), ..e }).collect(),
             unchanged,
             outputs: outputs.collect(),
             unread: plan.unread.clone(),
+            findings: findings::findings(stack),
+            guardrails: Vec::new(),
         }
     }
 
@@ -184,6 +199,12 @@ impl View {
         self.total.blocked > 0
             || self.total.deeds.iter().any(|(deed, n)| *deed != Deed::Retain && *n > 0)
     }
+}
+
+/// What an entry does to data: its delete, which may be one half of a replacement, says so.
+fn danger(entry: &Entry, plan: &Plan) -> Option<Danger> {
+    let mut steps = entry.steps.iter().filter_map(|id| plan.steps.get(*id));
+    dangers::danger(entry, steps.find(|step| step.action == Action::Delete)?)
 }
 
 fn total(resources: &[Entry], unchanged: usize) -> Total {

@@ -256,6 +256,7 @@ impl Drawing<'_> {
             on_destroy: self.entry.on_destroy.clone(),
             adopt: self.entry.adopt.clone(),
             ignore: Vec::new(),
+            skip_checks: self.entry.skip_checks.clone(),
             body,
         };
         self.parts.all.push(key.to_owned());
