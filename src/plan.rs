@@ -20,7 +20,7 @@ use crate::live::World;
 use crate::reference::{self, is_unknown};
 use crate::stack::{Resource, Stack};
 pub use blocked::Blocked;
-pub use world::{Facts, answer};
+pub use world::{Facts, answer, desired, facts};
 
 /// What a step does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -28,6 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "report",
         &["diagnostic", "diff", "execution", "kind", "plan", "policy", "reference", "stack"],
     ),
+    ("access", &["graph", "kind", "kinds", "plan", "reference", "stack"]),
     ("schema", &["kind", "reference", "report"]),
     // The kinds, and what those that seed share.
     ("seed", &[]),
@@ -38,6 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "access",
             "aws",
             "diagnostic",
             "document",
@@ -105,7 +107,7 @@ const RESERVED: &[(&str, &[&str])] = &[
 ];
 
 /// What planning never does, whatever it may name.
-const PURE: &[&str] = &["diff", "graph", "plan", "reference", "policy"];
+const PURE: &[&str] = &["access", "diff", "graph", "plan", "reference", "policy"];
 const IMPURE: &[&str] = &["std::env", "std::fs", "std::io", "std::time", "async fn", ".await"];
 
 /// What ends the program in the middle of its work.
