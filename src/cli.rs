@@ -15,6 +15,7 @@ mod history;
 mod hold;
 mod interrupts;
 mod plan;
+mod policy;
 mod record;
 mod sandbox;
 mod saved_plan;
@@ -98,6 +99,7 @@ enum Command {
     Adopt(adopt::Adopt),
     History(history::History),
     Unlock(unlock::Unlock),
+    Policy(policy::Policy),
     Schema(schema::Schema),
     Sandbox(sandbox::Sandbox),
     Completions(completions::Completions),
@@ -114,7 +116,11 @@ impl Command {
             Self::Show(show) => show.stack()?,
             Self::History(history) => history.stack()?,
             Self::Unlock(unlock) => &unlock.stack,
-            Self::Check(_) | Self::Schema(_) | Self::Sandbox(_) | Self::Completions(_) => {
+            Self::Check(_)
+            | Self::Policy(_)
+            | Self::Schema(_)
+            | Self::Sandbox(_)
+            | Self::Completions(_) => {
                 return None;
             }
         };
@@ -188,6 +194,7 @@ async fn dispatch(command: &Command, terminal: Terminal) -> Result<Exit, Failed>
         Command::Adopt(adopt) => adopt.run(terminal).await,
         Command::History(history) => history.run(terminal).await,
         Command::Unlock(unlock) => unlock.run(terminal).await,
+        Command::Policy(policy) => policy.run(terminal),
         Command::Schema(schema) => schema.run(terminal),
         Command::Sandbox(sandbox) => sandbox.run(terminal).await,
         Command::Completions(completions) => completions.run(terminal),

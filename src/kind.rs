@@ -4,6 +4,7 @@
 //! and the source of the schema, the reference page and the diff; four verbs; small pure hooks.
 //! No kind waits, retries, paces, prints or names itself: the engine does that once for all.
 
+mod access;
 mod erased;
 
 use std::fmt::Debug;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::aws::{Aws, Error};
+pub use access::{ANY, Access, Grant, When};
 pub use erased::{AnyKind, Facts, Live, Registered};
 
 /// What a resource's state means for whoever waits for it.
@@ -183,6 +185,9 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
 
     /// AWS's own pattern for the name.
     const NAME: &'static str;
+
+    /// What IAM has to allow for the verbs below.
+    const ACCESS: Access;
 
     /// What is lost when the resource is deleted: `objects`, `data`; `None` when nothing is.
     const HOLDS: Option<&'static str> = None;

@@ -1,5 +1,6 @@
 //! lagoa provisions AWS data platforms from YAML and seeds their databases.
 
+pub mod access;
 pub mod aws;
 pub mod checks;
 pub mod cidr;

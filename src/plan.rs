@@ -22,7 +22,7 @@ use crate::reference::{self, is_unknown};
 use crate::stack::{Resource, Stack};
 pub use blocked::{Blocked, Fate};
 pub use unread::{Unread, hidden};
-pub use world::{Facts, answer};
+pub use world::{Facts, answer, desired, facts};
 
 /// What a step does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

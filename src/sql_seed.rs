@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Error};
 use crate::field::{Database, Derived, Files};
-use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Owner, Site, Wanted};
+use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Owner, Site, Wanted};
 use crate::reference::is_marked;
 use crate::seed::{Engine, Load, Mode, Rule, Unit, Work};
 
@@ -192,6 +192,15 @@ impl<S: Server> SqlSeed<S> {
 impl<S: Server> Kind for SqlSeed<S> {
     const EXAMPLE: &'static str = S::EXAMPLE;
     const NAME: &'static str = r"^[A-Za-z0-9][A-Za-z0-9._:/=+@-]{0,99}$";
+    /// The server itself lets its tags be read and written. RDS keeps a managed password in a
+    /// secret under a name of its own.
+    const ACCESS: Access = Access {
+        write: &[Grant::of(
+            &["secretsmanager:GetSecretValue"],
+            &["secretsmanager:{region}:{account}:secret:rds!*"],
+        )],
+        ..Access::NONE
+    };
     const ON_DESTROY: &'static [OnDestroy] = &[OnDestroy::Retain];
     const ON_DESTROY_DEFAULT: Option<OnDestroy> = Some(OnDestroy::Retain);
     const READS_AFTER_REFERENCES: bool = true;

@@ -1,7 +1,12 @@
 //! The great law, for every kind, from its own example:
 //! apply → the plan is empty → change any mutable field → the plan shows exactly that → apply →
 //! the plan is empty → take the resource out → the plan deletes it → destroy → nothing is left.
+//!
+//! Each run keeps within the policy that `lagoa policy` prints for it, and what the kind says it
+//! needs is needed.
 
+#[path = "support/leave.rs"]
+mod leave;
 mod support;
 
 use std::collections::BTreeSet;
@@ -9,6 +14,7 @@ use std::path::Path;
 
 use lagoa::kind::AnyKind;
 use lagoa::kinds;
+use leave::Leave;
 use serde_json::{Map, Value};
 use support::{Site, actions, changed, yaml};
 
@@ -84,9 +90,11 @@ fn law(kind: &dyn AnyKind, site: &Site) {
         site.write(path, text.as_str().expect("a file is text"));
     }
 
+    let leave = &mut Leave::new(site);
+    let apply = ["stack.yaml"];
     site.stack(&stack, &resources);
-    site.stack_command("apply", &["--yes"]).success();
-    settled(site, name, "after the first apply");
+    leave.run("apply", &["--yes"], &apply).success();
+    settled(leave, name, "after the first apply");
 
     for change in changes["change"].as_array().into_iter().flatten() {
         let change = change.as_object().expect("a change is a mapping of fields");
@@ -105,26 +113,43 @@ fn law(kind: &dyn AnyKind, site: &Site) {
         if change.get(".quiet") == Some(&Value::Bool(true)) {
             continue;
         }
-        site.stack_command("apply", &["--yes"]).success();
-        settled(site, name, &format!("after {fields:?} changed"));
+        leave.run("apply", &["--yes"], &apply).success();
+        settled(leave, name, &format!("after {fields:?} changed"));
     }
 
     let mut without = resources.clone();
     without.remove(&subject);
     if !kind.facts().seed && !without.values().any(|entry| entry.to_string().contains(&subject)) {
+        let before = std::fs::read_to_string(site.folder.join("stack.yaml")).expect("the stack");
         site.stack(&stack, &without);
         let plan = site.plan();
         assert_eq!(actions(&plan), [format!("delete {subject}")], "{name}: taken out of the stack");
-        site.stack_command("apply", &["--yes", "--force-unprotect"]).success();
-        settled(site, name, "after it was taken out");
+        site.write("before.yaml", &before);
+        let both = ["before.yaml", "stack.yaml"];
+        leave.run("apply", &["--yes", "--force-unprotect"], &both).success();
+        settled(leave, name, "after it was taken out");
         site.stack(&stack, &resources);
         site.stack_command("apply", &["--yes"]).success();
     }
 
     site.stack(&stack, &resources);
-    site.stack_command("destroy", &["--yes"]).success();
+    leave.run("destroy", &["--yes"], &["stack.yaml"]).success();
     let left = site.stack_command("destroy", &["--yes", "--json"]).success().json();
     assert_eq!(actions(&left["plan"]), Vec::<String>::new(), "{name}: left after destroy");
+    needs_what_it_declares(kind, &leave.needed);
+}
+
+/// Every action that the kind declares was needed, or `facts/unused_actions.yaml` says why not.
+fn needs_what_it_declares(kind: &dyn AnyKind, needed: &BTreeSet<String>) {
+    let access = kind.facts().access;
+    let grants = [access.sweep, access.read, access.write, access.delete].concat();
+    let declared = grants.iter().flat_map(|grant| grant.actions).map(|action| (*action).to_owned());
+    let unused: BTreeSet<String> = declared.filter(|action| !needed.contains(action)).collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/facts/unused_actions.yaml");
+    let excused = yaml(&std::fs::read_to_string(path).expect("the list of unused actions"));
+    let excused = excused[kind.facts().name].as_object().cloned().unwrap_or_default();
+    let excused: BTreeSet<String> = excused.keys().cloned().collect();
+    assert_eq!(unused, excused, "{}: declared, but not needed", kind.facts().name);
 }
 
 /// Every field that was changed, and no other.
@@ -187,8 +212,8 @@ fn set(resources: &mut Map<String, Value>, key: &str, change: &Map<String, Value
 }
 
 #[track_caller]
-fn settled(site: &Site, kind: &str, when: &str) {
-    let plan = site.stack_command("plan", &["--detailed-exitcode"]);
+fn settled(leave: &mut Leave<'_>, kind: &str, when: &str) {
+    let plan = leave.run("plan", &["--detailed-exitcode"], &["stack.yaml"]);
     assert_eq!(
         plan.code(),
         Some(0),

@@ -45,6 +45,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "stack",
         ],
     ),
+    ("access", &["graph", "kind", "kinds", "plan", "reference", "stack"]),
     ("schema", &["checks", "kind", "reference", "report"]),
     // The kinds, and what those that seed share.
     ("seed", &[]),
@@ -55,6 +56,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "access",
             "aws",
             "checks",
             "diagnostic",
@@ -132,7 +134,7 @@ const RESERVED: &[(&str, &[&str])] = &[
 ];
 
 /// What planning never does, whatever it may name.
-const PURE: &[&str] = &["checks", "diff", "graph", "plan", "reference", "policy"];
+const PURE: &[&str] = &["access", "checks", "diff", "graph", "plan", "reference", "policy"];
 const IMPURE: &[&str] = &["std::env", "std::fs", "std::io", "std::time", "async fn", ".await"];
 
 /// What ends the program in the middle of its work.

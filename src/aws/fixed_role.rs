@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Aws, Class, Error, absent};
 use crate::field::PolicyArn;
+use crate::kind::{Grant, When};
 
 /// A role that a service insists on.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,18 @@ pub struct FixedRole {
     pub services: &'static [&'static str],
     /// The policy of AWS's own that it needs, with its path: `service-role/AmazonDMSVPCManagementRole`.
     pub policy: &'static str,
+}
+
+/// What it takes to look for such a role and to make it.
+pub const fn making(on: &'static [&'static str]) -> Grant {
+    const ACTIONS: &[&str] =
+        &["iam:CreateRole", "iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"];
+    Grant::of(ACTIONS, on)
+}
+
+/// What it takes to give it its policy.
+pub const fn filling(on: &'static [&'static str], policy: &'static [&'static str]) -> Grant {
+    Grant::of(&["iam:AttachRolePolicy"], on).when(When::Attaching(policy))
 }
 
 /// How long a new role may be unknown to the service that assumes it.

@@ -12,9 +12,32 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Aws, Class, Error, absent, gone_is_fine};
 use crate::field::Tags;
+use crate::kind::Grant;
 
 /// Tag of a secret that belongs to a resource: that one's kind.
 pub const PART_OF: &str = "lagoa:part-of";
+
+/// What it takes to look at such secrets.
+pub const fn reading(on: &'static [&'static str]) -> Grant {
+    Grant::of(&["secretsmanager:DescribeSecret"], on)
+}
+
+/// What it takes to make them and to write into them.
+pub const fn keeping(on: &'static [&'static str]) -> Grant {
+    const ACTIONS: &[&str] = &[
+        "secretsmanager:CreateSecret",
+        "secretsmanager:PutSecretValue",
+        "secretsmanager:RestoreSecret",
+        "secretsmanager:TagResource",
+        "secretsmanager:UntagResource",
+    ];
+    Grant::of(ACTIONS, on)
+}
+
+/// What it takes to delete them.
+pub const fn destroying(on: &'static [&'static str]) -> Grant {
+    Grant::of(&["secretsmanager:DeleteSecret"], on)
+}
 
 /// The resource that a secret belongs to.
 #[derive(Clone, Copy)]

@@ -15,7 +15,6 @@ use crate::kind::{AnyKind, Live};
 use crate::kinds;
 use crate::live::{self, Query, Survey, World};
 use crate::plan::{self, Facts, Options, Plan, answer};
-use crate::reference::{self, Reference};
 use crate::report::problems;
 use crate::report::terminal::Terminal;
 use crate::stack::{self, Resource, Stack};
@@ -98,7 +97,7 @@ impl Session {
         let nothing = BTreeMap::new();
         let first = resources.iter().filter(|one| !later(one)).map(|one| self.query(one, &nothing));
         let then = |world: &World| -> Vec<Query> {
-            let facts = self.facts(&world.resources);
+            let facts = plan::facts(&self.stack, &self.graph, &world.resources, &self.aws.site);
             let readable = resources.iter().filter(|one| {
                 later(one) && plan::hidden(one, &self.stack, &self.graph, world).is_none()
             });
@@ -147,18 +146,6 @@ impl Session {
         Ok((planned(&world), world))
     }
 
-    /// What references can be answered with, once the resources they lead to are read.
-    fn facts(&self, found: &BTreeMap<String, Live>) -> BTreeMap<String, Facts> {
-        let mut facts = BTreeMap::new();
-        for key in self.graph.order() {
-            if let Some(resource) = self.stack.resource(key) {
-                let desired = self.desired(resource, &facts);
-                facts.insert(key.clone(), Facts::new(resource, &desired, found.get(key)));
-            }
-        }
-        facts
-    }
-
     fn query(&self, resource: &Resource, facts: &BTreeMap<String, Facts>) -> Query {
         Query {
             key: resource.key.clone(),
@@ -170,8 +157,7 @@ impl Session {
 
     fn desired(&self, resource: &Resource, facts: &BTreeMap<String, Facts>) -> Value {
         let site = &self.aws.site;
-        let filled = reference::fill(&resource.fields, &|one: &Reference| answer(one, facts, site));
-        resource.kind.predict(&filled, &resource.name, site, &self.stack.root).unwrap_or(filled)
+        plan::desired(resource, &|one| answer(one, facts, site), site, &self.stack.root)
     }
 }
 

@@ -7,7 +7,9 @@ use futures::future::LocalBoxFuture;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::{Cx, Farewell, Found, Kind, Neighbours, OnDestroy, Owner, Phase, Site, Takes, Wanted};
+use super::{
+    Access, Cx, Farewell, Found, Kind, Neighbours, OnDestroy, Owner, Phase, Site, Takes, Wanted,
+};
 use crate::aws::{Aws, Error};
 
 /// A live resource as the engine sees it.
@@ -32,6 +34,8 @@ pub struct Facts {
     pub example: &'static str,
     /// See [`Kind::NAME`].
     pub name_pattern: &'static str,
+    /// See [`Kind::ACCESS`].
+    pub access: Access,
     /// See [`Kind::HOLDS`].
     pub holds: Option<&'static str>,
     /// See [`Kind::ON_DESTROY`].
@@ -146,6 +150,7 @@ impl<K: Kind> AnyKind for Registered<K> {
             name: self.name,
             example: K::EXAMPLE,
             name_pattern: K::NAME,
+            access: K::ACCESS,
             holds: K::HOLDS,
             on_destroy: K::ON_DESTROY,
             on_destroy_default: K::ON_DESTROY_DEFAULT,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Error, absent, dms, gone_is_fine};
 use crate::field::{Computed, Immutable, KmsKeyArn, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Wanted, When};
 use crate::reference::is_marked;
 
 /// The certificate of an authority, with which DMS checks that a database server is who it says;
@@ -46,6 +46,26 @@ rds-authority:
 ";
     const NAME: &'static str = "^[A-Za-z](-?[A-Za-z0-9]){0,254}$";
     const KEPT_WHILE_USED: bool = true;
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["dms:DescribeCertificates"], ANY),
+            Grant::of(&["dms:ListTagsForResource"], &["dms:{region}:{account}:cert:*"]),
+        ],
+        write: &[
+            Grant::of(&["dms:ImportCertificate"], ANY).when(When::Marked),
+            Grant::of(&["dms:AddTagsToResource"], &["dms:{region}:{account}:cert:*"])
+                .when(When::Marked),
+            Grant::of(
+                &["dms:AddTagsToResource", "dms:RemoveTagsFromResource"],
+                &["dms:{region}:{account}:cert:*"],
+            )
+            .when(When::Owned),
+            Grant::encrypting(&["dms"], "kms_key"),
+        ],
+        delete: &[Grant::of(&["dms:DeleteCertificate"], &["dms:{region}:{account}:cert:*"])
+            .when(When::Owned)],
+        ..Access::NONE
+    };
 
     fn canonical_name(name: &str) -> String {
         name.to_lowercase()

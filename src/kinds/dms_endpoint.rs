@@ -10,12 +10,14 @@ mod wire;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{Aws, Class, Error, absent, dms, gone_is_fine};
+use crate::aws::{Aws, Class, Error, absent, dms, fixed_role, gone_is_fine};
 use crate::field::{
     Computed, Database, DmsCertificateArn, Immutable, KmsKeyArn, RoleArn, SecretArn, SecretSource,
     Tags, WriteOnly,
 };
-use crate::kind::{Cx, Farewell, Found, Kind, Neighbours, Phase, Site, Wanted};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, Neighbours, Phase, Site, Wanted, When,
+};
 pub use settings::{Dynamodb, Mysql, Postgres, Redshift, S3};
 
 /// A database, a bucket or a warehouse that DMS reads from or writes to. Beside `engine` it has at
@@ -153,6 +155,54 @@ role-dms-s3-raw:
 ";
     const NAME: &'static str = "^[A-Za-z](-?[A-Za-z0-9]){0,254}$";
     const KEPT_WHILE_USED: bool = true;
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["dms:DescribeEndpoints"], ANY),
+            Grant::of(&["dms:ListTagsForResource"], &["dms:{region}:{account}:endpoint:*"]),
+        ],
+        write: &[
+            Grant::of(&["dms:CreateEndpoint"], ANY).when(When::Marked),
+            Grant::of(
+                &["dms:AddTagsToResource"],
+                &["dms:{region}:{account}:endpoint:{resource_identifier|*}"],
+            )
+            .when(When::Marked),
+            Grant::of(
+                &["dms:AddTagsToResource", "dms:ModifyEndpoint", "dms:RemoveTagsFromResource"],
+                &["dms:{region}:{account}:endpoint:{resource_identifier|*}"],
+            )
+            .when(When::Owned),
+            Grant::of(&["dms:ModifyEndpoint"], &["dms:{region}:{account}:cert:*"])
+                .given("certificate"),
+            Grant::passing(
+                &[
+                    "iam::{account}:role/{dynamodb.role}",
+                    "iam::{account}:role/{redshift.role}",
+                    "iam::{account}:role/{s3.role}",
+                    "iam::{account}:role/{secret_role}",
+                ],
+                &["dms.amazonaws.com", "dms.{region}.amazonaws.com", "redshift.amazonaws.com"],
+            ),
+            fixed_role::making(&["iam::{account}:role/dms-access-for-endpoint"]).given("redshift"),
+            fixed_role::filling(
+                &["iam::{account}:role/dms-access-for-endpoint"],
+                &["iam::aws:policy/service-role/AmazonDMSRedshiftS3Role"],
+            )
+            .given("redshift"), // The password of an RDS server of the stack.
+            Grant::of(
+                &["secretsmanager:GetSecretValue"],
+                &["secretsmanager:{region}:{account}:secret:rds!*"],
+            )
+            .given("rds"),
+            Grant::encrypting(&["dms"], "kms_key"),
+        ],
+        delete: &[Grant::of(
+            &["dms:DeleteEndpoint"],
+            &["dms:{region}:{account}:endpoint:{resource_identifier|*}"],
+        )
+        .when(When::Owned)],
+        ..Access::NONE
+    };
 
     fn canonical_name(name: &str) -> String {
         name.to_lowercase()

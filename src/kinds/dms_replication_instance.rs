@@ -9,11 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::retired::retired;
-use crate::aws::{Aws, Error, absent, dms, gone_is_fine};
+use crate::aws::{Aws, Error, absent, dms, fixed_role, gone_is_fine};
 use crate::field::{
     Computed, Differs, DmsSubnetGroupName, Immutable, KmsKeyArn, SecurityGroupId, Tags, WriteOnly,
 };
-use crate::kind::{Cx, Farewell, Found, Kind, Phase, Takes, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Takes, Wanted, When};
 use crate::reference::is_marked;
 
 /// A machine on which DMS's tasks run. Changes are made at once, never put off to the maintenance
@@ -121,6 +121,52 @@ dms-instance-access:
 ";
     const NAME: &'static str = "^[A-Za-z](-?[A-Za-z0-9]){0,62}$";
     const KEPT_WHILE_USED: bool = true;
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["dms:DescribeReplicationInstances"], ANY),
+            Grant::of(&["dms:ListTagsForResource"], &["dms:{region}:{account}:rep:*"]),
+        ],
+        write: &[
+            Grant::of(&["dms:CreateReplicationInstance"], ANY).when(When::Marked),
+            Grant::of(
+                &["dms:AddTagsToResource"],
+                &["dms:{region}:{account}:rep:{resource_identifier|*}"],
+            )
+            .when(When::Marked),
+            Grant::of(
+                &[
+                    "dms:AddTagsToResource",
+                    "dms:ModifyReplicationInstance",
+                    "dms:RemoveTagsFromResource",
+                ],
+                &["dms:{region}:{account}:rep:{resource_identifier|*}"],
+            )
+            .when(When::Owned),
+            fixed_role::making(&["iam::{account}:role/dms-vpc-role"]),
+            fixed_role::filling(
+                &["iam::{account}:role/dms-vpc-role"],
+                &["iam::aws:policy/service-role/AmazonDMSVPCManagementRole"],
+            ),
+            Grant::passing(&["iam::{account}:role/dms-vpc-role"], &["dms.amazonaws.com"]),
+            Grant::of(
+                &[
+                    "ec2:DescribeAvailabilityZones",
+                    "ec2:DescribeInternetGateways",
+                    "ec2:DescribeSecurityGroups",
+                    "ec2:DescribeSubnets",
+                    "ec2:DescribeVpcs",
+                ],
+                ANY,
+            ),
+            Grant::encrypting(&["dms"], "kms_key"),
+        ],
+        delete: &[Grant::of(
+            &["dms:DeleteReplicationInstance"],
+            &["dms:{region}:{account}:rep:{resource_identifier|*}"],
+        )
+        .when(When::Owned)],
+        ..Access::NONE
+    };
     const TAKES: Takes = Takes::seconds(480, 270);
 
     fn canonical_name(name: &str) -> String {

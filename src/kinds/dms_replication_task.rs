@@ -11,9 +11,11 @@ use aws_sdk_databasemigration::types::{MigrationTypeValue, ReplicationTask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{Aws, Class, Error, absent, dms, gone_is_fine};
+use crate::aws::{Aws, Class, Error, absent, dms, fixed_role, gone_is_fine};
 use crate::field::{Computed, Derived, DmsEndpointArn, DmsReplicationInstanceArn, Immutable, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Phase, Site, Takes, Wanted};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When,
+};
 pub use mappings::{Rules, Selection, Settings};
 
 /// A task that copies tables from one DMS endpoint to another, once or as they change.
@@ -154,6 +156,53 @@ dms-s3:
   service: dms.amazonaws.com
 ";
     const NAME: &'static str = "^[A-Za-z](-?[A-Za-z0-9]){0,254}$";
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["dms:DescribeConnections", "dms:DescribeReplicationTasks"], ANY),
+            Grant::of(&["dms:ListTagsForResource"], &["dms:{region}:{account}:task:*"]),
+        ],
+        write: &[
+            Grant::of(
+                &["dms:CreateReplicationTask"],
+                &["dms:{region}:{account}:endpoint:*", "dms:{region}:{account}:rep:*"],
+            )
+            .when(When::Marked),
+            Grant::of(
+                &["dms:AddTagsToResource"],
+                &["dms:{region}:{account}:task:{resource_identifier|*}"],
+            )
+            .when(When::Marked),
+            Grant::of(
+                &[
+                    "dms:AddTagsToResource",
+                    "dms:ModifyReplicationTask",
+                    "dms:MoveReplicationTask",
+                    "dms:RemoveTagsFromResource",
+                    "dms:StartReplicationTask",
+                    "dms:StopReplicationTask",
+                ],
+                &["dms:{region}:{account}:task:{resource_identifier|*}"],
+            )
+            .when(When::Owned),
+            Grant::of(&["dms:MoveReplicationTask"], &["dms:{region}:{account}:rep:*"]),
+            Grant::of(
+                &["dms:TestConnection"],
+                &["dms:{region}:{account}:endpoint:*", "dms:{region}:{account}:rep:*"],
+            ),
+            fixed_role::making(&["iam::{account}:role/dms-cloudwatch-logs-role"]).given("settings"),
+            fixed_role::filling(
+                &["iam::{account}:role/dms-cloudwatch-logs-role"],
+                &["iam::aws:policy/service-role/AmazonDMSCloudWatchLogsRole"],
+            )
+            .given("settings"),
+        ],
+        delete: &[Grant::of(
+            &["dms:DeleteReplicationTask", "dms:StopReplicationTask"],
+            &["dms:{region}:{account}:task:{resource_identifier|*}"],
+        )
+        .when(When::Owned)],
+        ..Access::NONE
+    };
     const TAKES: Takes = Takes::seconds(270, 180);
 
     fn canonical_name(name: &str) -> String {

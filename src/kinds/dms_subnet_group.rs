@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::ec2::Filter;
-use crate::aws::{Aws, Class, Error, absent, dms, gone_is_fine};
+use crate::aws::{Aws, Class, Error, absent, dms, fixed_role, gone_is_fine};
 use crate::field::{Computed, Differs, SubnetId, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted, When};
 
 /// The subnets of one VPC that DMS's replication instances may stand in. Names are kept in lower
 /// case. DMS needs the role `dms-vpc-role` in the account; lagoa makes it when it is missing.
@@ -46,6 +46,41 @@ dms-subnets:
 ";
     const NAME: &'static str = "^[A-Za-z0-9._-]{1,255}$";
     const KEPT_WHILE_USED: bool = true;
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["dms:DescribeReplicationSubnetGroups"], ANY),
+            Grant::of(&["dms:ListTagsForResource"], &["dms:{region}:{account}:subgrp:*"]),
+            Grant::of(&["ec2:DescribeSubnets"], ANY),
+        ],
+        write: &[
+            Grant::of(&["dms:CreateReplicationSubnetGroup"], ANY).when(When::Marked),
+            Grant::of(&["dms:ModifyReplicationSubnetGroup"], ANY),
+            Grant::of(
+                &["dms:AddTagsToResource", "dms:RemoveTagsFromResource"],
+                &["dms:{region}:{account}:subgrp:{name}"],
+            ),
+            fixed_role::making(&["iam::{account}:role/dms-vpc-role"]),
+            fixed_role::filling(
+                &["iam::{account}:role/dms-vpc-role"],
+                &["iam::aws:policy/service-role/AmazonDMSVPCManagementRole"],
+            ),
+            Grant::of(
+                &[
+                    "ec2:DescribeAvailabilityZones",
+                    "ec2:DescribeInternetGateways",
+                    "ec2:DescribeSecurityGroups",
+                    "ec2:DescribeSubnets",
+                    "ec2:DescribeVpcs",
+                ],
+                ANY,
+            ),
+        ],
+        delete: &[Grant::of(
+            &["dms:DeleteReplicationSubnetGroup"],
+            &["dms:{region}:{account}:subgrp:{name}"],
+        )],
+        ..Access::NONE
+    };
 
     fn canonical_name(name: &str) -> String {
         name.to_lowercase()

@@ -9,7 +9,9 @@ use crate::aws::ec2::InternetGateway;
 use crate::aws::named::{self, christen, known, not_visible_yet, retag};
 use crate::aws::{Aws, Error, gone_is_fine, obstacles};
 use crate::field::{Computed, Immutable, Tags, VpcId};
-use crate::kind::{Cx, Farewell, Found, Kind, Phase, Site, Takes, Wanted};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When,
+};
 
 /// An internet gateway: lets machines that have public addresses reach the internet and be reached,
 /// in subnets whose route table leads to it. A VPC has one at most.
@@ -43,6 +45,42 @@ lake-vpc:
   cidr: 10.0.0.0/16
 ";
     const NAME: &'static str = r"^[A-Za-z0-9 ._:/=+@-]{1,256}$";
+    const ACCESS: Access = Access {
+        read: &[Grant::of(&["ec2:DescribeInternetGateways"], ANY)],
+        write: &[
+            Grant::of(
+                &["ec2:CreateInternetGateway"],
+                &["ec2:{region}:{account}:internet-gateway/*"],
+            )
+            .when(When::Marked),
+            Grant::of(&["ec2:CreateTags"], &["ec2:{region}:{account}:internet-gateway/*"])
+                .when(When::Made(&["CreateInternetGateway"])),
+            Grant::of(
+                &[
+                    "ec2:AttachInternetGateway",
+                    "ec2:CreateTags",
+                    "ec2:DeleteTags",
+                    "ec2:DetachInternetGateway",
+                ],
+                &["ec2:{region}:{account}:internet-gateway/*"],
+            )
+            .when(When::Owned),
+            Grant::of(
+                &["ec2:AttachInternetGateway", "ec2:DetachInternetGateway"],
+                &["ec2:{region}:{account}:vpc/*"],
+            ),
+        ],
+        delete: &[
+            Grant::of(
+                &["ec2:DeleteInternetGateway", "ec2:DetachInternetGateway"],
+                &["ec2:{region}:{account}:internet-gateway/*"],
+            )
+            .when(When::Owned),
+            Grant::of(&["ec2:DetachInternetGateway"], &["ec2:{region}:{account}:vpc/*"]),
+            Grant::of(&["ec2:DescribeNetworkInterfaces"], ANY),
+        ],
+        ..Access::NONE
+    };
     const TAKES: Takes = Takes::seconds(2, 5);
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {

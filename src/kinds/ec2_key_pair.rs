@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::aws::vault::{self, Holder};
 use crate::aws::{Aws, Error, ec2};
 use crate::field::{Computed, Derived, Immutable, Tags, WriteOnly};
-use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted, When};
 use crate::reference::is_marked;
 
 /// A key pair. With `public_key` it is yours and EC2 learns its public half; without, EC2 makes
@@ -99,6 +99,9 @@ const SECRET_TAG: &str = "lagoa:private-key-secret";
 /// Tag of the secret: id of the key pair whose private key is in it.
 const KEY_PAIR_TAG: &str = "lagoa:key-pair-id";
 
+/// The secret for a private key that EC2 makes.
+const SECRET: &[&str] = &["secretsmanager:{region}:{account}:secret:{private_key_secret}-??????"];
+
 impl Kind for Ec2KeyPair {
     const EXAMPLE: &'static str = "
 pair-test:
@@ -113,6 +116,31 @@ laptop:
   public_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS ana@laptop
 ";
     const NAME: &'static str = "^[!-~]([ -~]{0,253}[!-~])?$";
+    const ACCESS: Access = Access {
+        read: &[Grant::of(&["ec2:DescribeKeyPairs"], ANY), vault::reading(SECRET)],
+        write: &[
+            Grant::of(
+                &["ec2:CreateKeyPair", "ec2:ImportKeyPair"],
+                &["ec2:{region}:{account}:key-pair/*"],
+            )
+            .when(When::Marked),
+            Grant::of(&["ec2:CreateTags"], &["ec2:{region}:{account}:key-pair/*"])
+                .when(When::Made(&["CreateKeyPair", "ImportKeyPair"])),
+            Grant::of(
+                &["ec2:CreateTags", "ec2:DeleteKeyPair", "ec2:DeleteTags"],
+                &["ec2:{region}:{account}:key-pair/*"],
+            )
+            .when(When::Owned),
+            vault::keeping(SECRET),
+        ],
+        delete: &[
+            Grant::of(&["ec2:DeleteKeyPair"], &["ec2:{region}:{account}:key-pair/*"])
+                .when(When::Owned),
+            vault::reading(SECRET),
+            vault::destroying(SECRET),
+        ],
+        ..Access::NONE
+    };
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let names: Vec<String> = wanted.iter().map(|one| one.name.clone()).collect();

@@ -10,7 +10,9 @@ use crate::aws::named::{self, Named, christen, known, not_visible_yet, retag};
 use crate::aws::vault::PART_OF;
 use crate::aws::{Aws, Error, gone_is_fine};
 use crate::field::{Computed, Immutable, SubnetId, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Phase, Site, Takes, Wanted};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When,
+};
 
 /// A NAT gateway: lets machines without public addresses reach the internet, and nobody reach them.
 /// It costs by the hour and by the gigabyte. A public one stands in a public subnet, and needs the
@@ -88,6 +90,40 @@ lake-vpc:
   cidr: 10.0.0.0/16
 ";
     const NAME: &'static str = r"^[A-Za-z0-9 ._:/=+@-]{1,256}$";
+    const ACCESS: Access = Access {
+        read: &[Grant::of(&["ec2:DescribeAddresses", "ec2:DescribeNatGateways"], ANY)],
+        write: &[
+            Grant::of(&["ec2:CreateNatGateway"], &["ec2:{region}:{account}:natgateway/*"])
+                .when(When::Marked),
+            Grant::of(
+                &["ec2:CreateNatGateway"],
+                &["ec2:{region}:{account}:elastic-ip/*", "ec2:{region}:{account}:subnet/*"],
+            ),
+            Grant::of(&["ec2:CreateTags"], &["ec2:{region}:{account}:natgateway/*"])
+                .when(When::Made(&["CreateNatGateway"])),
+            Grant::of(
+                &["ec2:CreateTags", "ec2:DeleteTags"],
+                &["ec2:{region}:{account}:natgateway/*"],
+            )
+            .when(When::Owned),
+            Grant::of(&["ec2:AllocateAddress"], &["ec2:{region}:{account}:elastic-ip/*"])
+                .when(When::Marked),
+            Grant::of(&["ec2:CreateTags"], &["ec2:{region}:{account}:elastic-ip/*"])
+                .when(When::Made(&["AllocateAddress"])),
+            Grant::of(
+                &["ec2:CreateTags", "ec2:DeleteTags"],
+                &["ec2:{region}:{account}:elastic-ip/*"],
+            )
+            .when(When::Owned),
+        ],
+        delete: &[
+            Grant::of(&["ec2:DeleteNatGateway"], &["ec2:{region}:{account}:natgateway/*"])
+                .when(When::Owned),
+            Grant::of(&["ec2:ReleaseAddress"], &["ec2:{region}:{account}:elastic-ip/*"])
+                .when(When::Owned),
+        ],
+        ..Access::NONE
+    };
     const TAKES: Takes = Takes::seconds(105, 50);
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {

@@ -12,7 +12,9 @@ use crate::aws::ec2::{Filter, RouteTable};
 use crate::aws::named::{self, christen, known, not_visible_yet, retag};
 use crate::aws::{Aws, Class, Error, gone_is_fine};
 use crate::field::{Computed, Immutable, SubnetId, Tags, VpcId, set_change};
-use crate::kind::{Cx, Farewell, Found, Kind, Neighbours, Site, Takes, Wanted};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, Neighbours, Site, Takes, Wanted, When,
+};
 use route::Route;
 
 /// A route table: where traffic that leaves its subnets goes. The routes of the stack are all it has,
@@ -66,6 +68,47 @@ lake-vpc:
   cidr: 10.0.0.0/16
 ";
     const NAME: &'static str = r"^[A-Za-z0-9 ._:/=+@-]{1,256}$";
+    const ACCESS: Access = Access {
+        read: &[Grant::of(&["ec2:DescribeRouteTables"], ANY)],
+        write: &[
+            Grant::of(&["ec2:CreateRouteTable"], &["ec2:{region}:{account}:route-table/*"])
+                .when(When::Marked),
+            Grant::of(&["ec2:CreateRouteTable"], &["ec2:{region}:{account}:vpc/*"]),
+            Grant::of(&["ec2:CreateTags"], &["ec2:{region}:{account}:route-table/*"])
+                .when(When::Made(&["CreateRouteTable"])),
+            Grant::of(
+                &[
+                    "ec2:AssociateRouteTable",
+                    "ec2:CreateRoute",
+                    "ec2:CreateTags",
+                    "ec2:DeleteRoute",
+                    "ec2:DeleteTags",
+                    "ec2:DisassociateRouteTable",
+                    "ec2:ReplaceRoute",
+                    "ec2:ReplaceRouteTableAssociation",
+                ],
+                &["ec2:{region}:{account}:route-table/*"],
+            )
+            .when(When::Owned),
+            Grant::of(
+                &[
+                    "ec2:AssociateRouteTable",
+                    "ec2:DisassociateRouteTable",
+                    "ec2:ReplaceRouteTableAssociation",
+                ],
+                &["ec2:{region}:{account}:subnet/*"],
+            ),
+        ],
+        delete: &[
+            Grant::of(
+                &["ec2:DeleteRouteTable", "ec2:DisassociateRouteTable"],
+                &["ec2:{region}:{account}:route-table/*"],
+            )
+            .when(When::Owned),
+            Grant::of(&["ec2:DisassociateRouteTable"], &["ec2:{region}:{account}:subnet/*"]),
+        ],
+        ..Access::NONE
+    };
     const TAKES: Takes = Takes::seconds(2, 2);
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {

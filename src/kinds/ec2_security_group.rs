@@ -14,7 +14,7 @@ use crate::aws::ec2::{Direction, FILTER_VALUES, Filter, SecurityGroup, SecurityG
 use crate::aws::named::not_visible_yet;
 use crate::aws::{Aws, Class, Error, gone_is_fine};
 use crate::field::{Computed, Immutable, Tags, VpcId};
-use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted, When};
 use crate::reference::is_marked;
 use rule::{Rule, SELF};
 use rules::{converge, doubles, revoke, same_rules};
@@ -81,6 +81,39 @@ coins-app:
   kind: ec2_security_group
 ";
     const NAME: &'static str = r"^[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,255}$";
+    const ACCESS: Access = Access {
+        read: &[Grant::of(
+            &["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs"],
+            ANY,
+        )],
+        write: &[
+            Grant::of(&["ec2:CreateSecurityGroup"], &["ec2:{region}:{account}:security-group/*"])
+                .when(When::Marked),
+            Grant::of(&["ec2:CreateSecurityGroup"], &["ec2:{region}:{account}:vpc/*"]),
+            Grant::of(&["ec2:CreateTags"], &["ec2:{region}:{account}:security-group/*"])
+                .when(When::Made(&["CreateSecurityGroup"])),
+            Grant::of(
+                &[
+                    "ec2:AuthorizeSecurityGroupEgress",
+                    "ec2:AuthorizeSecurityGroupIngress",
+                    "ec2:CreateTags",
+                    "ec2:DeleteTags",
+                    "ec2:RevokeSecurityGroupEgress",
+                    "ec2:RevokeSecurityGroupIngress",
+                    "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
+                    "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
+                ],
+                &["ec2:{region}:{account}:security-group/*"],
+            )
+            .when(When::Owned),
+        ],
+        delete: &[
+            Grant::of(&["ec2:DeleteSecurityGroup"], &["ec2:{region}:{account}:security-group/*"])
+                .when(When::Owned),
+            Grant::of(&["ec2:DescribeNetworkInterfaces"], ANY),
+        ],
+        ..Access::NONE
+    };
     const KEPT_WHILE_USED: bool = true;
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {

@@ -10,7 +10,9 @@ use crate::aws::named::{self, Named, christen, known, not_visible_yet, retag};
 use crate::aws::{Aws, Error, gone_is_fine, obstacles};
 use crate::cidr::{self, Ipv4Range};
 use crate::field::{Computed, Immutable, Tags, VpcId};
-use crate::kind::{Cx, Farewell, Found, Kind, Neighbours, Phase, Site, Takes, Wanted};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, Neighbours, Phase, Site, Takes, Wanted, When,
+};
 use crate::reference::is_marked;
 
 /// A subnet: a part of a VPC's addresses in one availability zone. Whether it is public is decided
@@ -59,6 +61,27 @@ lake-vpc:
 ";
     const NAME: &'static str = r"^[A-Za-z0-9 ._:/=+@-]{1,256}$";
     const KEPT_WHILE_USED: bool = true;
+    const ACCESS: Access = Access {
+        read: &[Grant::of(&["ec2:DescribeSubnets"], ANY)],
+        write: &[
+            Grant::of(&["ec2:CreateSubnet"], &["ec2:{region}:{account}:subnet/*"])
+                .when(When::Marked),
+            Grant::of(&["ec2:CreateSubnet"], &["ec2:{region}:{account}:vpc/*"]),
+            Grant::of(&["ec2:CreateTags"], &["ec2:{region}:{account}:subnet/*"])
+                .when(When::Made(&["CreateSubnet"])),
+            Grant::of(
+                &["ec2:CreateTags", "ec2:DeleteTags", "ec2:ModifySubnetAttribute"],
+                &["ec2:{region}:{account}:subnet/*"],
+            )
+            .when(When::Owned),
+        ],
+        delete: &[
+            Grant::of(&["ec2:DeleteSubnet"], &["ec2:{region}:{account}:subnet/*"])
+                .when(When::Owned),
+            Grant::of(&["ec2:DescribeNetworkInterfaces"], ANY),
+        ],
+        ..Access::NONE
+    };
     const TAKES: Takes = Takes::seconds(3, 2);
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {

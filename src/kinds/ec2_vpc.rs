@@ -11,7 +11,9 @@ use crate::aws::named::{self, christen, known, retag};
 use crate::aws::{Aws, Error, absent, gone_is_fine, obstacles};
 use crate::cidr::{self, Ipv4Range};
 use crate::field::{Computed, Immutable, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Phase, Site, Takes, Wanted};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When,
+};
 use crate::reference::is_marked;
 
 /// A VPC: a network of its own in one region. `network` makes a whole one, with subnets and the way
@@ -76,6 +78,37 @@ lake-vpc:
 ";
     const NAME: &'static str = r"^[A-Za-z0-9 ._:/=+@-]{1,256}$";
     const KEPT_WHILE_USED: bool = true;
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["ec2:DescribeVpcs"], ANY),
+            Grant::of(&["ec2:DescribeVpcAttribute"], &["ec2:{region}:{account}:vpc/*"]),
+        ],
+        write: &[
+            Grant::of(&["ec2:CreateVpc"], &["ec2:{region}:{account}:vpc/*"]).when(When::Marked),
+            Grant::of(&["ec2:CreateTags"], &["ec2:{region}:{account}:vpc/*"])
+                .when(When::Made(&["CreateVpc"])),
+            Grant::of(
+                &["ec2:CreateTags", "ec2:DeleteTags", "ec2:ModifyVpcAttribute"],
+                &["ec2:{region}:{account}:vpc/*"],
+            )
+            .when(When::Owned),
+        ],
+        delete: &[
+            Grant::of(&["ec2:DeleteVpc"], &["ec2:{region}:{account}:vpc/*"]).when(When::Owned),
+            Grant::of(
+                &[
+                    "ec2:DescribeInternetGateways",
+                    "ec2:DescribeNatGateways",
+                    "ec2:DescribeRouteTables",
+                    "ec2:DescribeSecurityGroups",
+                    "ec2:DescribeSubnets",
+                    "ec2:DescribeVpcEndpoints",
+                ],
+                ANY,
+            ),
+        ],
+        ..Access::NONE
+    };
     const TAKES: Takes = Takes::seconds(3, 2);
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {

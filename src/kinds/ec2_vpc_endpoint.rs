@@ -13,7 +13,9 @@ use crate::field::{
     Computed, Differs, Immutable, Policy, RouteTableId, SecurityGroupId, SubnetId, Tags, VpcId,
     set_change,
 };
-use crate::kind::{Cx, Farewell, Found, Kind, Phase, Site, Takes, Wanted};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When,
+};
 use crate::reference::is_marked;
 
 /// A VPC endpoint: a way from a VPC to a service of AWS that doesn't pass the internet. Gateways, to
@@ -108,6 +110,48 @@ lake-private-a:
   cidr: 10.0.0.0/24
 ";
     const NAME: &'static str = r"^[A-Za-z0-9 ._:/=+@-]{1,256}$";
+    const ACCESS: Access = Access {
+        read: &[Grant::of(&["ec2:DescribeVpcEndpoints"], ANY)],
+        write: &[
+            Grant::of(&["ec2:CreateVpcEndpoint"], &["ec2:{region}:{account}:vpc-endpoint/*"])
+                .when(When::Marked),
+            Grant::of(
+                &["ec2:CreateVpcEndpoint"],
+                &[
+                    "ec2:{region}:{account}:vpc/*",
+                    "ec2:{region}:{account}:route-table/*",
+                    "ec2:{region}:{account}:security-group/*",
+                    "ec2:{region}:{account}:subnet/*",
+                ],
+            ),
+            Grant::of(&["ec2:CreateTags"], &["ec2:{region}:{account}:vpc-endpoint/*"])
+                .when(When::Made(&["CreateVpcEndpoint"])),
+            Grant::of(
+                &["ec2:CreateTags", "ec2:DeleteTags", "ec2:ModifyVpcEndpoint"],
+                &["ec2:{region}:{account}:vpc-endpoint/*"],
+            )
+            .when(When::Owned),
+            Grant::of(
+                &["ec2:ModifyVpcEndpoint"],
+                &[
+                    "ec2:{region}:{account}:route-table/*",
+                    "ec2:{region}:{account}:security-group/*",
+                    "ec2:{region}:{account}:subnet/*",
+                ],
+            ),
+            Grant::of(&["route53:AssociateVPCWithHostedZone"], ANY).given("private_dns"),
+            Grant::of(
+                &["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"],
+                ANY,
+            ),
+        ],
+        delete: &[Grant::of(
+            &["ec2:DeleteVpcEndpoints"],
+            &["ec2:{region}:{account}:vpc-endpoint/*"],
+        )
+        .when(When::Owned)],
+        ..Access::NONE
+    };
     const TAKES: Takes = Takes::seconds(60, 60);
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::eks::{marked_name, split};
 use crate::aws::{Aws, Error, absent, eks, gone_is_fine};
 use crate::field::{Computed, Differs, EksClusterName, Immutable, RoleArn, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
+use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted};
 use crate::reference::is_marked;
 
 /// What a role or a user may do in a cluster whose authentication mode is `API` or
@@ -91,6 +91,33 @@ lake-control-plane:
   managed_policies: [AmazonEKSClusterPolicy]
 ";
     const NAME: &'static str = "^[0-9A-Za-z][A-Za-z0-9_.@-]{0,127}$";
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["eks:ListAccessEntries"], &["eks:{region}:{account}:cluster/{within}"]),
+            Grant::of(
+                &["eks:DescribeAccessEntry", "eks:ListAssociatedAccessPolicies"],
+                &["eks:{region}:{account}:access-entry/{within}/*"],
+            ),
+        ],
+        write: &[
+            Grant::of(&["eks:CreateAccessEntry"], &["eks:{region}:{account}:cluster/{within}"]),
+            Grant::of(
+                &[
+                    "eks:AssociateAccessPolicy",
+                    "eks:DisassociateAccessPolicy",
+                    "eks:TagResource",
+                    "eks:UntagResource",
+                    "eks:UpdateAccessEntry",
+                ],
+                &["eks:{region}:{account}:access-entry/{within}/*"],
+            ),
+        ],
+        delete: &[Grant::of(
+            &["eks:DeleteAccessEntry"],
+            &["eks:{region}:{account}:access-entry/{within}/*"],
+        )],
+        ..Access::NONE
+    };
     const WITHIN: Option<&'static str> = Some("cluster");
     const READS_AFTER_REFERENCES: bool = true;
 

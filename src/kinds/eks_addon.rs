@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::aws::eks::{already_is_fine, spelled, split};
 use crate::aws::{Aws, Error, absent, eks, gone_is_fine};
 use crate::field::{Computed, Differs, EksClusterName, Immutable, RoleArn, Tags, WriteOnly};
-use crate::kind::{Cx, Farewell, Found, Kind, Phase, Takes, Wanted};
+use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, Phase, Takes, Wanted};
 
 /// An add-on of a cluster, named as EKS names it: `vpc-cni`, `coredns`, `kube-proxy`,
 /// `eks-pod-identity-agent`, `aws-ebs-csi-driver`. `aws eks describe-addon-versions` lists them.
@@ -108,6 +108,25 @@ lake-network:
         Action: sts:AssumeRoleWithWebIdentity
 ";
     const NAME: &'static str = "^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$";
+    const ACCESS: Access = Access {
+        read: &[Grant::of(
+            &["eks:DescribeAddon"],
+            &["eks:{region}:{account}:addon/{within}/{name}/*"],
+        )],
+        write: &[
+            Grant::of(&["eks:CreateAddon"], &["eks:{region}:{account}:cluster/{within}"]),
+            Grant::of(
+                &["eks:TagResource", "eks:UntagResource", "eks:UpdateAddon"],
+                &["eks:{region}:{account}:addon/{within}/{name}/*"],
+            ),
+            Grant::of(&["iam:GetRole", "iam:PassRole"], &["iam::{account}:role/{role}"]),
+        ],
+        delete: &[Grant::of(
+            &["eks:DeleteAddon"],
+            &["eks:{region}:{account}:addon/{within}/{name}/*"],
+        )],
+        ..Access::NONE
+    };
     const WITHIN: Option<&'static str> = Some("cluster");
     const TAKES: Takes = Takes::seconds(60, 30);
 

@@ -19,6 +19,10 @@ use crate::field::{
     Computed, Immutable, KmsKeyArn, RoleArn, SecurityGroupId, SubnetId, Tags, WriteOnly,
 };
 use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Phase, Site, Takes, Wanted};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, Neighbours, OnDestroy, Phase, Site, Takes,
+    Wanted, When,
+};
 use crate::reference::is_marked;
 use words::{AuthenticationMode, IpFamily, LogType, SupportType};
 
@@ -137,6 +141,47 @@ lake-control-plane:
 ";
     const NAME: &'static str = "^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$";
     const KEPT_WHILE_USED: bool = true;
+    const ACCESS: Access = Access {
+        read: &[Grant::of(&["eks:DescribeCluster"], &["eks:{region}:{account}:cluster/{name}"])],
+        write: &[
+            Grant::of(&["eks:CreateCluster"], ANY).when(When::Marked),
+            Grant::of(
+                &[
+                    "eks:AssociateEncryptionConfig",
+                    "eks:TagResource",
+                    "eks:UntagResource",
+                    "eks:UpdateClusterConfig",
+                    "eks:UpdateClusterVersion",
+                ],
+                &["eks:{region}:{account}:cluster/{name}"],
+            ),
+            Grant::passing(&["iam::{account}:role/{role}"], &["eks.amazonaws.com"]),
+            Grant::of(
+                &["iam:GetRole", "iam:ListAttachedRolePolicies"],
+                &["iam::{account}:role/{role}"],
+            ),
+            Grant::linking(&["eks.amazonaws.com"]),
+            Grant::of(
+                &["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"],
+                ANY,
+            ),
+            Grant::of(&["kms:CreateGrant", "kms:DescribeKey"], &["kms:{region}:{account}:key/*"])
+                .given("encryption_key"),
+        ],
+        delete: &[
+            Grant::of(
+                &[
+                    "eks:DeleteCluster",
+                    "eks:ListFargateProfiles",
+                    "eks:ListNodegroups",
+                    "eks:UpdateClusterConfig",
+                ],
+                &["eks:{region}:{account}:cluster/{name}"],
+            ),
+            Grant::of(&["ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups"], ANY),
+        ],
+        ..Access::NONE
+    };
     const HOLDS: Option<&'static str> = Some("workloads");
     const TAKES: Takes = Takes::seconds(600, 300);
     const ON_DESTROY: &'static [OnDestroy] = &[OnDestroy::Delete, OnDestroy::Retain];

@@ -17,7 +17,7 @@ use crate::aws::{Aws, Error, absent, eks, gone_is_fine};
 use crate::field::{
     Computed, EksClusterName, Immutable, KeyPairName, RoleArn, SecurityGroupId, SubnetId, Tags,
 };
-use crate::kind::{Cx, Farewell, Found, Kind, Phase, Takes, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Takes, Wanted};
 use crate::reference::is_marked;
 use words::{AmiType, CapacityType, TaintEffect};
 
@@ -169,6 +169,47 @@ lake-nodes:
   managed_policies: [AmazonEKSWorkerNodePolicy, AmazonEKS_CNI_Policy, AmazonEC2ContainerRegistryReadOnly]
 ";
     const NAME: &'static str = "^[0-9A-Za-z][A-Za-z0-9_-]{0,62}$";
+    const ACCESS: Access = Access {
+        read: &[Grant::of(
+            &["eks:DescribeNodegroup"],
+            &["eks:{region}:{account}:nodegroup/{within}/{name}/*"],
+        )],
+        write: &[
+            Grant::of(&["eks:CreateNodegroup"], &["eks:{region}:{account}:cluster/{within}"]),
+            Grant::of(
+                &[
+                    "eks:TagResource",
+                    "eks:UntagResource",
+                    "eks:UpdateNodegroupConfig",
+                    "eks:UpdateNodegroupVersion",
+                ],
+                &["eks:{region}:{account}:nodegroup/{within}/{name}/*"],
+            ),
+            Grant::passing(
+                &["iam::{account}:role/{role}"],
+                &["ec2.amazonaws.com", "eks.amazonaws.com"],
+            ),
+            Grant::of(
+                &["iam:GetRole", "iam:ListAttachedRolePolicies"],
+                &["iam::{account}:role/{role}"],
+            ),
+            Grant::linking(&["eks-nodegroup.amazonaws.com"]),
+            Grant::of(
+                &[
+                    "ec2:DescribeKeyPairs",
+                    "ec2:DescribeSecurityGroups",
+                    "ec2:DescribeSubnets",
+                    "ec2:DescribeVpcs",
+                ],
+                ANY,
+            ),
+        ],
+        delete: &[Grant::of(
+            &["eks:DeleteNodegroup"],
+            &["eks:{region}:{account}:nodegroup/{within}/{name}/*"],
+        )],
+        ..Access::NONE
+    };
     const WITHIN: Option<&'static str> = Some("cluster");
     const TAKES: Takes = Takes::seconds(150, 240);
 

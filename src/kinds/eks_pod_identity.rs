@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::eks::{marked_name, split};
 use crate::aws::{Aws, Error, absent, eks, gone_is_fine};
 use crate::field::{Computed, Differs, EksClusterName, Immutable, RoleArn, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Neighbours, Site, Takes, Wanted};
+use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, Neighbours, Site, Takes, Wanted};
 
 /// The role that pods of a service account work with, without keys in the cluster. A service account
 /// has one role; the key names the association in the stack only. The cluster needs the add-on
@@ -84,6 +84,38 @@ eks-pod-identity-agent:
   cluster: lake
 ";
     const NAME: &'static str = "^[0-9A-Za-z][A-Za-z0-9_.-]{0,127}$";
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(
+                &["eks:ListPodIdentityAssociations"],
+                &["eks:{region}:{account}:cluster/{within}"],
+            ),
+            Grant::of(
+                &["eks:DescribePodIdentityAssociation"],
+                &["eks:{region}:{account}:podidentityassociation/{within}/*"],
+            ),
+        ],
+        write: &[
+            Grant::of(
+                &["eks:CreatePodIdentityAssociation"],
+                &["eks:{region}:{account}:cluster/{within}"],
+            ),
+            Grant::of(
+                &["eks:TagResource", "eks:UntagResource", "eks:UpdatePodIdentityAssociation"],
+                &["eks:{region}:{account}:podidentityassociation/{within}/*"],
+            ),
+            Grant::passing(
+                &["iam::{account}:role/{role}", "iam::{account}:role/{target_role}"],
+                &["pods.eks.amazonaws.com"],
+            ),
+            Grant::of(&["iam:GetRole"], &["iam::{account}:role/{role}"]),
+        ],
+        delete: &[Grant::of(
+            &["eks:DeletePodIdentityAssociation"],
+            &["eks:{region}:{account}:podidentityassociation/{within}/*"],
+        )],
+        ..Access::NONE
+    };
     const WITHIN: Option<&'static str> = Some("cluster");
     const TAKES: Takes = Takes::MOMENT;
 

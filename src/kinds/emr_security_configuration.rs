@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::aws::{Aws, Error, absent, gone_is_fine};
 use crate::field::{Computed, Immutable};
-use crate::kind::{Cx, Farewell, Found, Kind, Owner, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Owner, Site, Wanted};
 
 /// A security configuration of EMR: encryption, Kerberos and Lake Formation of the clusters that
 /// name it. EMR can't change one, so a change replaces it, and the clusters that use it with it. EMR
@@ -63,6 +63,13 @@ encrypted:
 ";
     const NAME: &'static str = r"^[^/\x00-\x1f]{1,256}$";
     const KEPT_WHILE_USED: bool = true;
+    const ACCESS: Access = Access {
+        sweep: &[Grant::of(&["elasticmapreduce:ListSecurityConfigurations"], ANY)],
+        read: &[Grant::of(&["elasticmapreduce:DescribeSecurityConfiguration"], ANY)],
+        write: &[Grant::of(&["elasticmapreduce:CreateSecurityConfiguration"], ANY)],
+        delete: &[Grant::of(&["elasticmapreduce:DeleteSecurityConfiguration"], ANY)],
+        ..Access::NONE
+    };
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let reads = wanted.iter().map(|one| async move {

@@ -19,7 +19,9 @@ use sha2::{Digest, Sha256};
 
 use crate::aws::{Aws, Class, Error, gone_is_fine, retired};
 use crate::field::{Computed, Differs, Immutable, SecurityGroupId, SubnetId, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Neighbours, Phase, Takes, Wanted};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, Neighbours, Phase, Takes, Wanted, When,
+};
 use crate::reference::is_marked;
 use workers::{Capacity, Workers};
 
@@ -142,6 +144,47 @@ jobs-access: { kind: ec2_security_group }
 jobs-logs: { kind: s3_bucket, on_destroy: delete }
 ";
     const NAME: &'static str = r"^[A-Za-z0-9._/#-]{1,64}$";
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["emr-serverless:ListApplications"], ANY),
+            Grant::of(
+                &["emr-serverless:GetApplication"],
+                &["emr-serverless:{region}:{account}:/applications/*"],
+            ),
+        ],
+        write: &[
+            Grant::of(&["emr-serverless:CreateApplication"], ANY).when(When::Marked),
+            Grant::of(
+                &["emr-serverless:TagResource"],
+                &["emr-serverless:{region}:{account}:/applications/*"],
+            )
+            .when(When::Marked),
+            Grant::of(
+                &[
+                    "emr-serverless:StartApplication",
+                    "emr-serverless:StopApplication",
+                    "emr-serverless:TagResource",
+                    "emr-serverless:UntagResource",
+                    "emr-serverless:UpdateApplication",
+                ],
+                &["emr-serverless:{region}:{account}:/applications/*"],
+            )
+            .when(When::Owned),
+            Grant::linking(&["ops.emr-serverless.amazonaws.com"]), // EMR Serverless tries with the caller's leave whether it may put interfaces into the subnets.
+            Grant::of(&["ec2:CreateNetworkInterface"], ANY).given("subnets"),
+            Grant::of(
+                &["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"],
+                &["ecr:{region}:{account}:repository/*"],
+            )
+            .given("image"),
+        ],
+        delete: &[Grant::of(
+            &["emr-serverless:DeleteApplication", "emr-serverless:StopApplication"],
+            &["emr-serverless:{region}:{account}:/applications/*"],
+        )
+        .when(When::Owned)],
+        ..Access::NONE
+    };
     const TAKES: Takes = Takes::seconds(15, 30);
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {

@@ -12,7 +12,9 @@ use sha2::{Digest, Sha256};
 use crate::aws::unanswered::Unanswered;
 use crate::aws::{Aws, Class, Error, absent, emr};
 use crate::field::{Computed, Derived, EmrClusterId, Files};
-use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Owner, Phase, Site, Takes, Wanted};
+use crate::kind::{
+    Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Owner, Phase, Site, Takes, Wanted,
+};
 use crate::reference::is_marked;
 
 /// A step of an EMR cluster: a command or a program that runs on it and is waited for. What ran is
@@ -130,6 +132,17 @@ EMR_EC2_DefaultRole:
   instance_profile: true
 ";
     const NAME: &'static str = r"^[A-Za-z0-9][A-Za-z0-9._:/=+@-]{0,99}$";
+    const ACCESS: Access = Access {
+        read: &[Grant::of(
+            &["elasticmapreduce:ListSteps"],
+            &["elasticmapreduce:{region}:{account}:cluster/*"],
+        )],
+        write: &[Grant::of(
+            &["elasticmapreduce:AddJobFlowSteps"],
+            &["elasticmapreduce:{region}:{account}:cluster/*"],
+        )],
+        ..Access::NONE
+    };
     const ON_DESTROY: &'static [OnDestroy] = &[OnDestroy::Retain];
     const ON_DESTROY_DEFAULT: Option<OnDestroy> = Some(OnDestroy::Retain);
     const READS_AFTER_REFERENCES: bool = true;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::policies::{Held, Holder, inline_of, managed_of};
 use crate::aws::{Aws, Error, absent, gone_is_fine, iam};
 use crate::field::{Computed, Derived, Policy, PolicyArn};
-use crate::kind::{Cx, Farewell, Found, Kind, Owner, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Owner, Site, Wanted, When};
 
 /// An IAM group. Who is in it is said by each `iam_user`'s `groups`.
 ///
@@ -52,6 +52,36 @@ data-engineers:
           Resource: '*'
 ";
     const NAME: &'static str = r"^[a-zA-Z0-9_+=,.@-]{1,128}$";
+    const ACCESS: Access = Access {
+        sweep: &[Grant::of(&["iam:GetAccountAuthorizationDetails"], ANY)],
+        write: &[
+            Grant::of(
+                &[
+                    "iam:CreateGroup",
+                    "iam:DeleteGroupPolicy",
+                    "iam:DetachGroupPolicy",
+                    "iam:PutGroupPolicy",
+                    "iam:UpdateGroup",
+                ],
+                &["{arn}"],
+            ),
+            Grant::of(&["iam:AttachGroupPolicy"], &["{arn}"])
+                .when(When::Attaching(&["{managed_policies}"])),
+        ],
+        delete: &[Grant::of(
+            &[
+                "iam:DeleteGroup",
+                "iam:DeleteGroupPolicy",
+                "iam:DetachGroupPolicy",
+                "iam:GetGroup",
+                "iam:ListAttachedGroupPolicies",
+                "iam:ListGroupPolicies",
+                "iam:RemoveUserFromGroup",
+            ],
+            &["{arn}"],
+        )],
+        ..Access::NONE
+    };
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let account = aws.account().await?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Error, absent, gone_is_fine, iam};
 use crate::field::{Computed, Differs, Immutable, Tags, set_change};
-use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Site, Wanted};
 use crate::reference::is_marked;
 
 /// An OpenID Connect provider that IAM trusts: the issuer of an EKS cluster, or GitHub. The key
@@ -57,6 +57,28 @@ github:
   tags: { Projeto: Lake }
 ";
     const NAME: &'static str = r"^[a-zA-Z0-9_+=,.@-]{1,128}$";
+    const ACCESS: Access = Access {
+        sweep: &[
+            Grant::of(&["iam:GetOpenIDConnectProvider"], &["iam::{account}:oidc-provider/*"]),
+            Grant::of(&["iam:ListOpenIDConnectProviders"], ANY),
+        ],
+        write: &[Grant::of(
+            &[
+                "iam:AddClientIDToOpenIDConnectProvider",
+                "iam:CreateOpenIDConnectProvider",
+                "iam:RemoveClientIDFromOpenIDConnectProvider",
+                "iam:TagOpenIDConnectProvider",
+                "iam:UntagOpenIDConnectProvider",
+                "iam:UpdateOpenIDConnectProviderThumbprint",
+            ],
+            &["iam::{account}:oidc-provider/{url}"],
+        )],
+        delete: &[Grant::of(
+            &["iam:DeleteOpenIDConnectProvider"],
+            &["iam::{account}:oidc-provider/{url}"],
+        )],
+        ..Access::NONE
+    };
     const ON_DESTROY_DEFAULT: Option<OnDestroy> = Some(OnDestroy::Retain);
     const READS_AFTER_REFERENCES: bool = true;
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::policies::Holder;
 use crate::aws::{Aws, Error, absent, gone_is_fine, iam};
 use crate::field::{Computed, Immutable, Policy, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Owner, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Owner, Site, Wanted, When};
 
 /// A managed IAM policy, which roles, users and groups attach by its key.
 ///
@@ -56,6 +56,38 @@ read-raw:
   tags: { Projeto: Bootcamp }
 ";
     const NAME: &'static str = r"^[a-zA-Z0-9_+=,.@-]{1,128}$";
+    const ACCESS: Access = Access {
+        sweep: &[Grant::of(&["iam:GetAccountAuthorizationDetails"], ANY)],
+        read: &[Grant::of(&["iam:GetPolicy"], &["iam::{account}:policy/*"])],
+        write: &[Grant::of(
+            &[
+                "iam:CreatePolicy",
+                "iam:CreatePolicyVersion",
+                "iam:DeletePolicyVersion",
+                "iam:ListPolicyVersions",
+                "iam:TagPolicy",
+                "iam:UntagPolicy",
+            ],
+            &["{arn}"],
+        )],
+        delete: &[
+            Grant::of(
+                &[
+                    "iam:DeletePolicy",
+                    "iam:DeletePolicyVersion",
+                    "iam:ListEntitiesForPolicy",
+                    "iam:ListPolicyVersions",
+                ],
+                &["{arn}"],
+            ),
+            Grant::of(
+                &["iam:DetachGroupPolicy", "iam:DetachRolePolicy", "iam:DetachUserPolicy"],
+                &["iam::{account}:group/*", "iam::{account}:role/*", "iam::{account}:user/*"],
+            )
+            .when(When::Attaching(&["{arn}"])),
+        ],
+        ..Access::NONE
+    };
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let account = aws.account().await?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::policies::{Held, Holder, inline_of, managed_of};
 use crate::aws::{Aws, Error, absent, gone_is_fine, iam};
 use crate::field::{Computed, Differs, Immutable, Policy, PolicyArn, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted, When};
 use trust::Services;
 
 /// An IAM role: what a service, or somebody who assumes the role, may do.
@@ -66,6 +66,20 @@ pub struct IamRole {
     pub instance_profile_arn: Computed<String>,
 }
 
+/// The instance profile of the role, which goes when the field does. Of others the role only leaves.
+const PROFILE: Grant = Grant::of(
+    &[
+        "iam:AddRoleToInstanceProfile",
+        "iam:CreateInstanceProfile",
+        "iam:DeleteInstanceProfile",
+        "iam:GetInstanceProfile",
+        "iam:RemoveRoleFromInstanceProfile",
+        "iam:TagInstanceProfile",
+        "iam:UntagInstanceProfile",
+    ],
+    &["iam::{account}:instance-profile/{name}", "iam::{account}:instance-profile/*/{name}"],
+);
+
 impl Kind for IamRole {
     const EXAMPLE: &'static str = "
 emr-nodes:
@@ -96,6 +110,49 @@ read-raw:
         Resource: arn:aws:s3:::raw-coins/*
 ";
     const NAME: &'static str = r"^[a-zA-Z0-9_+=,.@-]{1,64}$";
+    const ACCESS: Access = Access {
+        sweep: &[Grant::of(&["iam:GetAccountAuthorizationDetails"], ANY)],
+        read: &[
+            Grant::of(&["iam:GetRole"], &["iam::{account}:role/*"]),
+            Grant::of(&["iam:ListRoles"], ANY),
+        ],
+        write: &[
+            Grant::of(
+                &[
+                    "iam:CreateRole",
+                    "iam:DeleteRolePermissionsBoundary",
+                    "iam:DeleteRolePolicy",
+                    "iam:DetachRolePolicy",
+                    "iam:PutRolePermissionsBoundary",
+                    "iam:PutRolePolicy",
+                    "iam:TagRole",
+                    "iam:UntagRole",
+                    "iam:UpdateAssumeRolePolicy",
+                    "iam:UpdateRole",
+                ],
+                &["{arn}"],
+            ),
+            Grant::of(&["iam:AttachRolePolicy"], &["{arn}"])
+                .when(When::Attaching(&["{managed_policies}"])),
+            PROFILE,
+            Grant::passing(&["{arn}"], &["ec2.amazonaws.com"]).given("instance_profile"),
+        ],
+        delete: &[
+            Grant::of(
+                &[
+                    "iam:DeleteRole",
+                    "iam:DeleteRolePolicy",
+                    "iam:DetachRolePolicy",
+                    "iam:ListAttachedRolePolicies",
+                    "iam:ListInstanceProfilesForRole",
+                    "iam:ListRolePolicies",
+                ],
+                &["{arn}"],
+            ),
+            PROFILE,
+        ],
+        ..Access::NONE
+    };
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let account = aws.account().await?;

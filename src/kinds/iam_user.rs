@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::policies::{Held, Holder, inline_of, managed_of};
 use crate::aws::{Aws, Error, gone_is_fine, iam, vault};
 use crate::field::{Computed, Differs, GroupName, Policy, PolicyArn, Tags, WriteOnly, set_change};
-use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted, When};
 
 /// An IAM user. Passwords and access keys that lagoa makes for it go straight into Secrets Manager
 /// and are shown nowhere.
@@ -93,6 +93,14 @@ pub struct AccessKey {
     pub secret: Option<String>,
 }
 
+/// The secrets for a password and an access key, under the names that lagoa or the stack gives them.
+const SECRETS: &[&str] = &[
+    "secretsmanager:{region}:{account}:secret:{name}/console-??????",
+    "secretsmanager:{region}:{account}:secret:{name}/access-key-??????",
+    "secretsmanager:{region}:{account}:secret:{console.password_secret}-??????",
+    "secretsmanager:{region}:{account}:secret:{access_key.secret}-??????",
+];
+
 impl Kind for IamUser {
     const EXAMPLE: &'static str = "
 ana:
@@ -115,6 +123,74 @@ data-engineers:
   kind: iam_group
 ";
     const NAME: &'static str = r"^[a-zA-Z0-9_+=,.@-]{1,64}$";
+    const ACCESS: Access = Access {
+        sweep: &[Grant::of(&["iam:GetAccountAuthorizationDetails"], ANY)],
+        read: &[
+            Grant::of(&["iam:GetLoginProfile", "iam:ListAccessKeys"], &["{arn}"]),
+            vault::reading(SECRETS),
+        ],
+        write: &[
+            Grant::of(
+                &[
+                    "iam:CreateAccessKey",
+                    "iam:CreateLoginProfile",
+                    "iam:CreateUser",
+                    "iam:DeleteAccessKey",
+                    "iam:DeleteLoginProfile",
+                    "iam:DeleteUserPermissionsBoundary",
+                    "iam:DeleteUserPolicy",
+                    "iam:DetachUserPolicy",
+                    "iam:GetAccessKeyLastUsed",
+                    "iam:PutUserPermissionsBoundary",
+                    "iam:PutUserPolicy",
+                    "iam:TagUser",
+                    "iam:UntagUser",
+                    "iam:UpdateLoginProfile",
+                    "iam:UpdateUser",
+                ],
+                &["{arn}"],
+            ),
+            Grant::of(&["iam:AttachUserPolicy"], &["{arn}"])
+                .when(When::Attaching(&["{managed_policies}"])),
+            Grant::of(
+                &["iam:AddUserToGroup"],
+                &["iam::{account}:group/{groups}", "iam::{account}:group/*/{groups}"],
+            ),
+            Grant::of(&["iam:RemoveUserFromGroup"], &["iam::{account}:group/*"]),
+            vault::keeping(SECRETS),
+            vault::destroying(SECRETS),
+            Grant::of(&["secretsmanager:GetSecretValue"], SECRETS),
+            Grant::of(&["secretsmanager:GetRandomPassword"], ANY).given("console"),
+        ],
+        delete: &[
+            Grant::of(
+                &[
+                    "iam:DeactivateMFADevice",
+                    "iam:DeleteAccessKey",
+                    "iam:DeleteLoginProfile",
+                    "iam:DeleteSSHPublicKey",
+                    "iam:DeleteServiceSpecificCredential",
+                    "iam:DeleteSigningCertificate",
+                    "iam:DeleteUser",
+                    "iam:DeleteUserPolicy",
+                    "iam:DetachUserPolicy",
+                    "iam:ListAccessKeys",
+                    "iam:ListAttachedUserPolicies",
+                    "iam:ListGroupsForUser",
+                    "iam:ListMFADevices",
+                    "iam:ListSSHPublicKeys",
+                    "iam:ListServiceSpecificCredentials",
+                    "iam:ListSigningCertificates",
+                    "iam:ListUserPolicies",
+                ],
+                &["{arn}"],
+            ),
+            Grant::of(&["iam:DeleteVirtualMFADevice"], &["iam::{account}:mfa/*"]),
+            Grant::of(&["iam:RemoveUserFromGroup"], &["iam::{account}:group/*"]),
+            vault::destroying(SECRETS),
+        ],
+        ..Access::NONE
+    };
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let account = aws.account().await?;

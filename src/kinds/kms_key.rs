@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Class, Error, absent, gone_is_fine};
 use crate::field::{Computed, Differs, Immutable, Policy, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Phase, Site, Wanted};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Wanted, When,
+};
 pub use words::{Spec, Usage};
 
 /// A KMS key, known by the alias `alias/NAME`.
@@ -108,6 +110,52 @@ coins-data:
   on_destroy: delete
 ";
     const NAME: &'static str = "^[a-zA-Z0-9:/_-]{1,250}$";
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(
+                &[
+                    "kms:DescribeKey",
+                    "kms:GetKeyPolicy",
+                    "kms:GetKeyRotationStatus",
+                    "kms:ListResourceTags",
+                ],
+                &["kms:{region}:{account}:key/*"],
+            ),
+            Grant::of(&["kms:ListAliases"], ANY),
+        ],
+        write: &[
+            Grant::of(&["kms:CreateKey"], ANY).when(When::Marked),
+            Grant::of(&["kms:TagResource"], &["kms:{region}:{account}:key/*"]).when(When::Marked),
+            Grant::of(&["kms:ListKeys"], ANY),
+            Grant::of(&["kms:CreateAlias"], &["kms:{region}:{account}:alias/{name}"]),
+            Grant::of(
+                &[
+                    "kms:CancelKeyDeletion",
+                    "kms:CreateAlias",
+                    "kms:DisableKey",
+                    "kms:DisableKeyRotation",
+                    "kms:EnableKey",
+                    "kms:EnableKeyRotation",
+                    "kms:PutKeyPolicy",
+                    "kms:TagResource",
+                    "kms:UntagResource",
+                    "kms:UpdateKeyDescription",
+                ],
+                &["kms:{region}:{account}:key/*"],
+            )
+            .when(When::Owned),
+            Grant::linking(&["mrk.kms.amazonaws.com"]).given("multi_region"),
+        ],
+        delete: &[
+            Grant::of(&["kms:DeleteAlias"], &["kms:{region}:{account}:alias/{name}"]),
+            Grant::of(
+                &["kms:DeleteAlias", "kms:ScheduleKeyDeletion"],
+                &["kms:{region}:{account}:key/*"],
+            )
+            .when(When::Owned),
+        ],
+        ..Access::NONE
+    };
     const HOLDS: Option<&'static str> = Some("the key to what it encrypted");
     const ON_DESTROY_DEFAULT: Option<OnDestroy> = None;
 

@@ -11,7 +11,7 @@ use crate::aws::kms::same_key;
 use crate::aws::words::parse;
 use crate::aws::{Aws, Error, absent, gone_is_fine, json};
 use crate::field::{Computed, Differs, Immutable, KmsKeyArn, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Site, Wanted};
 use crate::reference::is_marked;
 
 /// A log group: where a service's logs go, how long they are kept and who can read them.
@@ -74,6 +74,41 @@ coins-logs:
   on_destroy: delete
 ";
     const NAME: &'static str = r"^[.\-_/#A-Za-z0-9]{1,512}$";
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["logs:DescribeLogGroups"], ANY),
+            Grant::of(
+                &["logs:ListTagsForResource"],
+                &[
+                    "logs:{region}:{account}:log-group:{name}",
+                    "logs:{region}:{account}:log-group:{name}:*",
+                ],
+            ),
+        ],
+        write: &[Grant::of(
+            &[
+                "logs:AssociateKmsKey",
+                "logs:CreateLogGroup",
+                "logs:DeleteRetentionPolicy",
+                "logs:PutLogGroupDeletionProtection",
+                "logs:PutRetentionPolicy",
+                "logs:TagResource",
+                "logs:UntagResource",
+            ],
+            &[
+                "logs:{region}:{account}:log-group:{name}",
+                "logs:{region}:{account}:log-group:{name}:*",
+            ],
+        )],
+        delete: &[Grant::of(
+            &["logs:DeleteLogGroup", "logs:PutLogGroupDeletionProtection"],
+            &[
+                "logs:{region}:{account}:log-group:{name}",
+                "logs:{region}:{account}:log-group:{name}:*",
+            ],
+        )],
+        ..Access::NONE
+    };
     const HOLDS: Option<&'static str> = Some("log events");
     const ON_DESTROY_DEFAULT: Option<OnDestroy> = None;
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::{Aws, Error};
 use crate::cidr::Ipv4Range;
 use crate::field::Tags;
-use crate::kind::{Cx, Farewell, Found, Kind, Wanted};
+use crate::kind::{Access, Cx, Farewell, Found, Kind, Wanted};
 
 /// A network: short for a VPC with an internet gateway, a public and a private subnet in each
 /// availability zone, their route tables, NAT gateways, and an endpoint for S3. The plan shows each
@@ -143,6 +143,7 @@ lake-clients:
   vpc: lake
 ";
     const NAME: &'static str = r"^[A-Za-z0-9 ._:/=+@-]{1,230}$";
+    const ACCESS: Access = Access::NONE;
 
     fn check(&self, _root: &Path) -> Vec<(String, String)> {
         let mut wrong = Vec::new();

@@ -13,7 +13,7 @@ use crate::field::{
     Computed, DbClusterName, DbParameterGroupName, Derived, Differs, Immutable, KmsKeyArn, RoleArn,
     Tags, changed,
 };
-use crate::kind::{Cx, Farewell, Found, Kind, Phase, Site, Takes, Wanted};
+use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted};
 
 /// A server of an Aurora cluster. The data, the password, the backups and the network are the
 /// `rds_cluster`'s; deleting a server loses none of them.
@@ -131,6 +131,37 @@ coins-aurora:
 ";
     const NAME: &'static str = "^[a-zA-Z]{1}(?:-?[a-zA-Z0-9]){0,62}$";
     const SERVES: Option<&'static str> = Some("cluster");
+    const ACCESS: Access = Access {
+        read: &[Grant::of(&["rds:DescribeDBInstances"], &["rds:{region}:{account}:db:*"])],
+        write: &[
+            Grant::of(
+                &[
+                    "rds:AddTagsToResource",
+                    "rds:CreateDBInstance",
+                    "rds:ModifyDBInstance",
+                    "rds:RebootDBInstance",
+                    "rds:RemoveTagsFromResource",
+                ],
+                &["rds:{region}:{account}:db:{name}"],
+            ),
+            Grant::of(
+                &["rds:CreateDBInstance", "rds:ModifyDBInstance"],
+                &[
+                    "rds:{region}:{account}:cluster:{cluster}",
+                    "rds:{region}:{account}:og:default*",
+                    "rds:{region}:{account}:pg:{parameter_group|default*}",
+                    "rds:{region}:{account}:subgrp:*",
+                ],
+            ),
+            Grant::passing(
+                &["iam::{account}:role/{monitoring_role}"],
+                &["monitoring.rds.amazonaws.com"],
+            ),
+            Grant::encrypting(&["rds"], "performance_insights_kms_key"),
+        ],
+        delete: &[Grant::of(&["rds:DeleteDBInstance"], &["rds:{region}:{account}:db:{name}"])],
+        ..Access::NONE
+    };
     const TAKES: Takes = Takes::seconds(8 * 60, 5 * 60);
 
     fn canonical_name(name: &str) -> String {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::rds_parameters::{Groups, in_words_of};
 use crate::aws::{Aws, Error, absent, gone_is_fine, rds_tags};
 use crate::field::{Computed, Immutable, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
+use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted};
 
 /// Settings of the engine that all servers of a cluster share. Names are kept in lower case.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +50,33 @@ aurora-postgres16:
   tags: { Projeto: Bootcamp }
 ";
     const NAME: &'static str = "^[a-zA-Z]{1}(?:-?[a-zA-Z0-9])*$";
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(
+                &["rds:DescribeDBClusterParameterGroups"],
+                &["rds:{region}:{account}:cluster-pg:*"],
+            ),
+            Grant::of(
+                &["rds:DescribeDBClusterParameters", "rds:ListTagsForResource"],
+                &["rds:{region}:{account}:cluster-pg:{name}"],
+            ),
+        ],
+        write: &[Grant::of(
+            &[
+                "rds:AddTagsToResource",
+                "rds:CreateDBClusterParameterGroup",
+                "rds:ModifyDBClusterParameterGroup",
+                "rds:RemoveTagsFromResource",
+                "rds:ResetDBClusterParameterGroup",
+            ],
+            &["rds:{region}:{account}:cluster-pg:{name}"],
+        )],
+        delete: &[Grant::of(
+            &["rds:DeleteDBClusterParameterGroup"],
+            &["rds:{region}:{account}:cluster-pg:{name}"],
+        )],
+        ..Access::NONE
+    };
     const KEPT_WHILE_USED: bool = true;
 
     fn canonical_name(name: &str) -> String {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::rds_parameters::{Groups, in_words_of};
 use crate::aws::{Aws, Error, absent, gone_is_fine, rds_tags};
 use crate::field::{Computed, Immutable, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
+use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted};
 
 /// Settings of a database engine that servers share. Names are kept in lower case.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +50,30 @@ postgres15:
   tags: { Projeto: Bootcamp }
 ";
     const NAME: &'static str = "^[a-zA-Z]{1}(?:-?[a-zA-Z0-9])*$";
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["rds:DescribeDBParameterGroups"], &["rds:{region}:{account}:pg:*"]),
+            Grant::of(
+                &["rds:DescribeDBParameters", "rds:ListTagsForResource"],
+                &["rds:{region}:{account}:pg:{name}"],
+            ),
+        ],
+        write: &[Grant::of(
+            &[
+                "rds:AddTagsToResource",
+                "rds:CreateDBParameterGroup",
+                "rds:ModifyDBParameterGroup",
+                "rds:RemoveTagsFromResource",
+                "rds:ResetDBParameterGroup",
+            ],
+            &["rds:{region}:{account}:pg:{name}"],
+        )],
+        delete: &[Grant::of(
+            &["rds:DeleteDBParameterGroup"],
+            &["rds:{region}:{account}:pg:{name}"],
+        )],
+        ..Access::NONE
+    };
     const KEPT_WHILE_USED: bool = true;
 
     fn canonical_name(name: &str) -> String {

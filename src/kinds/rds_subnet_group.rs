@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Error, absent, gone_is_fine, rds_tags};
 use crate::field::{Computed, Differs, SubnetId, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
+use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted};
 
 /// The subnets of one VPC that database servers may stand in. Names are kept in lower case.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +44,29 @@ db-subnets:
   tags: { Projeto: Bootcamp }
 ";
     const NAME: &'static str = "^[A-Za-z0-9 ._-]{1,255}$";
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["rds:DescribeDBSubnetGroups"], &["rds:{region}:{account}:subgrp:*"]),
+            Grant::of(&["rds:ListTagsForResource"], &["rds:{region}:{account}:subgrp:{name}"]),
+        ],
+        write: &[
+            Grant::of(
+                &[
+                    "rds:AddTagsToResource",
+                    "rds:CreateDBSubnetGroup",
+                    "rds:ModifyDBSubnetGroup",
+                    "rds:RemoveTagsFromResource",
+                ],
+                &["rds:{region}:{account}:subgrp:{name}"],
+            ),
+            Grant::linking(&["rds.amazonaws.com"]),
+        ],
+        delete: &[Grant::of(
+            &["rds:DeleteDBSubnetGroup"],
+            &["rds:{region}:{account}:subgrp:{name}"],
+        )],
+        ..Access::NONE
+    };
     const KEPT_WHILE_USED: bool = true;
 
     fn canonical_name(name: &str) -> String {

@@ -16,7 +16,9 @@ use crate::field::{
     Computed, Derived, Immutable, KmsKeyArn, RedshiftParameterGroupName, RedshiftSubnetGroupName,
     RoleArn, SecretSource, SecurityGroupId, Tags, Warehouse, WriteOnly,
 };
-use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Phase, Site, Takes, Wanted};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Takes, Wanted,
+};
 
 /// A Redshift cluster: a warehouse on nodes of its own.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -162,6 +164,55 @@ warehouse-copy:
   service: redshift.amazonaws.com
 ";
     const NAME: &'static str = "^[a-z](?:-?[a-z0-9]){0,62}$";
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["redshift:DescribeClusters"], &["redshift:{region}:{account}:cluster:*"]), // Seeds leave their marks among its tags.
+            Grant::of(&["redshift:DescribeTags"], &["redshift:{region}:{account}:cluster:{name}"]),
+        ],
+        write: &[
+            Grant::of(
+                &[
+                    "redshift:CreateCluster",
+                    "redshift:CreateTags",
+                    "redshift:DeleteTags",
+                    "redshift:ModifyCluster",
+                    "redshift:ModifyClusterIamRoles",
+                    "redshift:RebootCluster",
+                    "redshift:ResizeCluster",
+                ],
+                &["redshift:{region}:{account}:cluster:{name}"],
+            ),
+            Grant::passing(
+                &["iam::{account}:role/{iam_roles}", "iam::{account}:role/{default_iam_role}"],
+                &["redshift.amazonaws.com"],
+            ),
+            Grant::linking(&["redshift.amazonaws.com"]),
+            Grant::of(
+                &[
+                    "secretsmanager:CreateSecret",
+                    "secretsmanager:DeleteSecret",
+                    "secretsmanager:DescribeSecret",
+                    "secretsmanager:RotateSecret",
+                    "secretsmanager:TagResource",
+                    "secretsmanager:UpdateSecret",
+                ],
+                &["secretsmanager:{region}:{account}:secret:redshift!*"],
+            )
+            .given("managed_password"),
+            Grant::of(&["secretsmanager:GetRandomPassword"], ANY).given("managed_password"),
+            Grant::encrypting(&["redshift"], "kms_key"),
+            Grant::encrypting(&["redshift", "secretsmanager"], "managed_password_kms_key"),
+        ],
+        delete: &[
+            Grant::of(&["redshift:DeleteCluster"], &["redshift:{region}:{account}:cluster:{name}"]),
+            Grant::of(
+                &["redshift:CreateClusterSnapshot"],
+                &["redshift:{region}:{account}:snapshot:{name}/*"],
+            ),
+        ],
+        foreseen: &[("master_secret_arn", "secretsmanager:{region}:{account}:secret:redshift!*")],
+        ..Access::NONE
+    };
     const HOLDS: Option<&'static str> = Some("a warehouse");
     const ON_DESTROY: &'static [OnDestroy] =
         &[OnDestroy::Delete, OnDestroy::Retain, OnDestroy::Snapshot];

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::aws::{Aws, Error, absent, gone_is_fine, redshift_tags};
 use crate::field::{Computed, Immutable, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted};
 use crate::reference::is_marked;
 
 /// Settings that Redshift clusters share. Names are kept in lower case.
@@ -54,6 +54,30 @@ warehouse-settings:
   tags: { Projeto: Bootcamp }
 ";
     const NAME: &'static str = "^[a-zA-Z]{1}(?:-?[a-zA-Z0-9]){0,254}$";
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["redshift:DescribeClusterParameterGroups"], ANY),
+            Grant::of(
+                &["redshift:DescribeClusterParameters"],
+                &["redshift:{region}:{account}:parametergroup:{name}"],
+            ),
+        ],
+        write: &[Grant::of(
+            &[
+                "redshift:CreateClusterParameterGroup",
+                "redshift:CreateTags",
+                "redshift:DeleteTags",
+                "redshift:ModifyClusterParameterGroup",
+                "redshift:ResetClusterParameterGroup",
+            ],
+            &["redshift:{region}:{account}:parametergroup:{name}"],
+        )],
+        delete: &[Grant::of(
+            &["redshift:DeleteClusterParameterGroup"],
+            &["redshift:{region}:{account}:parametergroup:{name}"],
+        )],
+        ..Access::NONE
+    };
     const KEPT_WHILE_USED: bool = true;
 
     fn canonical_name(name: &str) -> String {

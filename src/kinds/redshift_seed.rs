@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Class, Error};
 use crate::field::{Derived, Files, WarehouseOf};
-use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Owner, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Owner, Site, Wanted};
 use crate::reference::is_marked;
 use crate::seed::{Engine, Unit, Work};
 use crate::sql_seed::mark::Marks;
@@ -107,6 +107,29 @@ warehouse:
   on_destroy: delete
 ";
     const NAME: &'static str = r"^[A-Za-z0-9][A-Za-z0-9._:/=+@-]{0,99}$";
+    const ACCESS: Access = Access {
+        write: &[
+            Grant::of(
+                &["redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"],
+                &["redshift:{region}:{account}:cluster:{cluster.name|*}"],
+            )
+            .given("cluster"),
+            Grant::of(
+                &["redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"],
+                &["redshift-serverless:{region}:{account}:workgroup/*"],
+            )
+            .given("workgroup"),
+            Grant::of(
+                &["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"],
+                ANY,
+            ),
+            Grant::of(
+                &["secretsmanager:GetSecretValue"],
+                &["secretsmanager:{region}:{account}:secret:redshift!*"],
+            ),
+        ],
+        ..Access::NONE
+    };
     const ON_DESTROY: &'static [OnDestroy] = &[OnDestroy::Retain];
     const ON_DESTROY_DEFAULT: Option<OnDestroy> = Some(OnDestroy::Retain);
     const READS_AFTER_REFERENCES: bool = true;

@@ -15,7 +15,9 @@ use crate::aws::{Aws, Error, absent, gone_is_fine, redshift_serverless_tags as t
 use crate::field::{
     Computed, Differs, Immutable, KmsKeyArn, RoleArn, SecretSource, Tags, WriteOnly,
 };
-use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Phase, Takes, Wanted};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Takes, Wanted, When,
+};
 
 /// A namespace of Redshift Serverless: databases, users and their data. A workgroup works on it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -112,6 +114,73 @@ sales-copy:
 ";
     const NAME: &'static str = "^[a-z0-9-]{3,64}$";
     const KEPT_WHILE_USED: bool = true;
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["redshift-serverless:ListNamespaces"], ANY),
+            Grant::of(
+                &["redshift-serverless:GetNamespace", "redshift-serverless:ListTagsForResource"],
+                &["redshift-serverless:{region}:{account}:namespace/*"],
+            ),
+        ],
+        write: &[
+            Grant::of(
+                &["redshift-serverless:CreateNamespace"],
+                &["redshift-serverless:{region}:{account}:namespace/*"],
+            )
+            .when(When::Marked),
+            Grant::of(
+                &["redshift-serverless:TagResource"],
+                &["redshift-serverless:{region}:{account}:namespace/*"],
+            ),
+            Grant::of(
+                &["redshift-serverless:UntagResource", "redshift-serverless:UpdateNamespace"],
+                &["redshift-serverless:{region}:{account}:namespace/*"],
+            )
+            .when(When::Owned),
+            Grant::passing(
+                &["iam::{account}:role/{iam_roles}", "iam::{account}:role/{default_iam_role}"],
+                &["redshift-serverless.amazonaws.com", "redshift.amazonaws.com"],
+            ),
+            Grant::linking(&["redshift.amazonaws.com"]),
+            Grant::of(
+                &[
+                    "secretsmanager:CreateSecret",
+                    "secretsmanager:DeleteSecret",
+                    "secretsmanager:DescribeSecret",
+                    "secretsmanager:RotateSecret",
+                    "secretsmanager:TagResource",
+                    "secretsmanager:UpdateSecret",
+                ],
+                &["secretsmanager:{region}:{account}:secret:redshift!*"],
+            )
+            .given("managed_password"),
+            Grant::of(&["secretsmanager:GetRandomPassword"], ANY).given("managed_password"),
+            Grant::encrypting(&["redshift", "redshift-serverless"], "kms_key"),
+            Grant::encrypting(
+                &["redshift-serverless", "secretsmanager"],
+                "managed_password_kms_key",
+            ),
+        ],
+        delete: &[
+            Grant::of(
+                &["redshift-serverless:DeleteNamespace"],
+                &["redshift-serverless:{region}:{account}:namespace/*"],
+            )
+            .when(When::Owned),
+            Grant::of(
+                &["redshift-serverless:CreateSnapshot"],
+                &["redshift-serverless:{region}:{account}:namespace/*"],
+            )
+            .when(When::Owned),
+            Grant::of(
+                &["secretsmanager:DeleteSecret", "secretsmanager:DescribeSecret"],
+                &["secretsmanager:{region}:{account}:secret:redshift!*"],
+            )
+            .given("managed_password"),
+        ],
+        foreseen: &[("master_secret_arn", "secretsmanager:{region}:{account}:secret:redshift!*")],
+        ..Access::NONE
+    };
     const HOLDS: Option<&'static str> = Some("a warehouse");
     const ON_DESTROY: &'static [OnDestroy] =
         &[OnDestroy::Delete, OnDestroy::Retain, OnDestroy::Snapshot];

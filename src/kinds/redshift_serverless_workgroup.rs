@@ -11,7 +11,7 @@ use crate::aws::{Aws, Error, absent, gone_is_fine, redshift_serverless_tags as t
 use crate::field::{
     Computed, Differs, Immutable, RedshiftNamespaceName, SecurityGroupId, SubnetId, Tags, Warehouse,
 };
-use crate::kind::{Cx, Farewell, Found, Kind, Phase, Takes, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Takes, Wanted, When};
 
 /// A workgroup of Redshift Serverless: the compute, the network and the limits that work on the data
 /// of one namespace. It costs only while it works.
@@ -85,6 +85,53 @@ sales-data:
   on_destroy: delete
 ";
     const NAME: &'static str = "^[a-z0-9-]{3,64}$";
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["redshift-serverless:ListWorkgroups"], ANY),
+            Grant::of(
+                &["redshift-serverless:GetWorkgroup", "redshift-serverless:ListTagsForResource"],
+                &["redshift-serverless:{region}:{account}:workgroup/*"],
+            ),
+            Grant::of(
+                &["redshift-serverless:GetNamespace"],
+                &["redshift-serverless:{region}:{account}:namespace/*"],
+            ),
+        ],
+        write: &[
+            Grant::of(
+                &["redshift-serverless:CreateWorkgroup"],
+                &["redshift-serverless:{region}:{account}:workgroup/*"],
+            )
+            .when(When::Marked),
+            Grant::of(
+                &["redshift-serverless:TagResource"],
+                &["redshift-serverless:{region}:{account}:workgroup/*"],
+            ),
+            Grant::of(
+                &["redshift-serverless:UntagResource", "redshift-serverless:UpdateWorkgroup"],
+                &["redshift-serverless:{region}:{account}:workgroup/*"],
+            )
+            .when(When::Owned),
+            Grant::of(
+                &[
+                    "ec2:DescribeAccountAttributes",
+                    "ec2:DescribeAddresses",
+                    "ec2:DescribeAvailabilityZones",
+                    "ec2:DescribeInternetGateways",
+                    "ec2:DescribeSecurityGroups",
+                    "ec2:DescribeSubnets",
+                    "ec2:DescribeVpcs",
+                ],
+                ANY,
+            ),
+        ],
+        delete: &[Grant::of(
+            &["redshift-serverless:DeleteWorkgroup"],
+            &["redshift-serverless:{region}:{account}:workgroup/*"],
+        )
+        .when(When::Owned)],
+        ..Access::NONE
+    };
     const TAKES: Takes = Takes::seconds(180, 120);
 
     /// The list has no tags, and only the namespace knows the database and the secret.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Error, absent, gone_is_fine, redshift_tags};
 use crate::field::{Computed, Differs, SubnetId, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted};
 
 /// The subnets of one VPC that Redshift clusters may stand in. Names are kept in lower case.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +43,37 @@ warehouse-subnets:
 ";
     const NAME: &'static str = "^[A-Za-z0-9-]{1,255}$";
     const KEPT_WHILE_USED: bool = true;
+    const ACCESS: Access = Access {
+        read: &[Grant::of(&["redshift:DescribeClusterSubnetGroups"], ANY)],
+        write: &[
+            Grant::of(
+                &[
+                    "redshift:CreateClusterSubnetGroup",
+                    "redshift:CreateTags",
+                    "redshift:DeleteTags",
+                    "redshift:ModifyClusterSubnetGroup",
+                ],
+                &["redshift:{region}:{account}:subnetgroup:{name}"],
+            ),
+            Grant::of(
+                &[
+                    "ec2:DescribeAccountAttributes",
+                    "ec2:DescribeAddresses",
+                    "ec2:DescribeAvailabilityZones",
+                    "ec2:DescribeInternetGateways",
+                    "ec2:DescribeSecurityGroups",
+                    "ec2:DescribeSubnets",
+                    "ec2:DescribeVpcs",
+                ],
+                ANY,
+            ),
+        ],
+        delete: &[Grant::of(
+            &["redshift:DeleteClusterSubnetGroup"],
+            &["redshift:{region}:{account}:subnetgroup:{name}"],
+        )],
+        ..Access::NONE
+    };
 
     fn canonical_name(name: &str) -> String {
         name.to_lowercase()

@@ -12,6 +12,7 @@ mod live;
 mod logging;
 mod notifications;
 mod object_lock;
+mod permissions;
 mod tags;
 
 use std::collections::BTreeSet;
@@ -28,7 +29,7 @@ use serde_json::Value;
 
 use crate::aws::{Aws, Error, gone_is_fine};
 use crate::field::{Computed, Differs, Policy, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Site, Wanted};
+use crate::kind::{Access, Cx, Farewell, Found, Kind, OnDestroy, Site, Wanted};
 
 pub use access::{Ownership, PublicAccessBlock};
 pub use cors::CorsRule;
@@ -134,6 +135,7 @@ access-logs:
         Condition: { StringEquals: { \"aws:SourceAccount\": \"${aws.account}\" } }
 ";
     const NAME: &'static str = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$";
+    const ACCESS: Access = permissions::ACCESS;
     const HOLDS: Option<&'static str> = Some("objects");
     const ON_DESTROY_DEFAULT: Option<OnDestroy> = None;
 

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::aws::kms::same_key;
 use crate::aws::{Aws, Class, Error, absent, gone_is_fine};
 use crate::field::{Computed, Derived, Differs, KmsKeyArn, Policy, SecretSource, Tags, WriteOnly};
-use crate::kind::{Cx, Farewell, Found, Kind, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Wanted};
 
 /// A secret. Its value is made up once (`generate`), taken from elsewhere (`value`), or left for
 /// people to fill in. Values are never read for a plan, printed or compared.
@@ -101,6 +101,9 @@ impl Default for Generate {
 /// The tag that remembers `recovery_days`, so that deleting an orphan honours it too.
 const RECOVERY_TAG: &str = "lagoa:recovery-days";
 
+/// Its ARN, which AWS ends with six letters of its own.
+const SELF: &[&str] = &["secretsmanager:{region}:{account}:secret:{name}-??????"];
+
 impl Kind for SecretsmanagerSecret {
     const EXAMPLE: &'static str = "
 coins-password:
@@ -123,6 +126,31 @@ coins-password:
   tags: { Projeto: Bootcamp }
 ";
     const NAME: &'static str = "^[A-Za-z0-9/_+=.@-]{1,512}$";
+    const ACCESS: Access = Access {
+        read: &[Grant::of(
+            &["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"],
+            SELF,
+        )],
+        write: &[
+            Grant::of(
+                &[
+                    "secretsmanager:CreateSecret",
+                    "secretsmanager:PutResourcePolicy",
+                    "secretsmanager:PutSecretValue",
+                    "secretsmanager:RestoreSecret",
+                    "secretsmanager:TagResource",
+                    "secretsmanager:UntagResource",
+                    "secretsmanager:UpdateSecret",
+                ],
+                SELF,
+            ),
+            Grant::of(&["secretsmanager:GetRandomPassword"], ANY).given("generate"),
+            Grant::encrypting(&["secretsmanager"], "kms_key"),
+        ],
+        delete: &[Grant::of(&["secretsmanager:DeleteSecret"], SELF)],
+        foreseen: &[("arn", "secretsmanager:{region}:{account}:secret:{name}-??????")],
+        ..Access::NONE
+    };
     const HOLDS: Option<&'static str> = Some("a secret value");
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {

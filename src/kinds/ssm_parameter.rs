@@ -13,7 +13,7 @@ use crate::aws::kms::same_key;
 use crate::aws::words::parse;
 use crate::aws::{Aws, Error, absent, gone_is_fine, json};
 use crate::field::{Computed, Differs, Immutable, KmsKeyArn, SecretSource, Tags, WriteOnly};
-use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted};
 use crate::reference::is_marked;
 
 /// A parameter: a text that programs look up by its name. A secret text is a `SecureString`, whose
@@ -103,6 +103,22 @@ coins-currencies:
   tags: { Projeto: Bootcamp }
 ";
     const NAME: &'static str = r"^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+){0,14}$";
+    const ACCESS: Access = Access {
+        read: &[
+            Grant::of(&["ssm:DescribeParameters"], ANY),
+            Grant::of(&["ssm:GetParameters", "ssm:ListTagsForResource"], &["{arn}"]),
+        ],
+        write: &[
+            Grant::of(
+                &["ssm:AddTagsToResource", "ssm:PutParameter", "ssm:RemoveTagsFromResource"],
+                &["{arn}"],
+            ),
+            Grant::of(&["ssm:GetParameter"], &["{arn}"]).given("secret"),
+            Grant::encrypting(&["ssm"], "kms_key"),
+        ],
+        delete: &[Grant::of(&["ssm:DeleteParameter"], &["{arn}"])],
+        ..Access::NONE
+    };
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let found = describe(aws, wanted).await?;

@@ -1,12 +1,14 @@
 //! What references can be answered with while planning, and later while applying.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::Value;
 
+use crate::graph::Graph;
 use crate::kind::{AnyKind, Live, Site};
-use crate::reference::Reference;
-use crate::stack::Resource;
+use crate::reference::{self, Reference};
+use crate::stack::{Resource, Stack};
 
 /// What is known of one resource.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,4 +58,33 @@ pub fn answer(
         return site.answer(&reference.field);
     }
     facts.get(&reference.key)?.field(&reference.field)
+}
+
+/// The resource as it is wanted, with what `known` answers filled in and what follows from that.
+pub fn desired(
+    resource: &Resource,
+    known: &impl Fn(&Reference) -> Option<Value>,
+    site: &Site,
+    root: &Path,
+) -> Value {
+    let filled = reference::fill(&resource.fields, known);
+    resource.kind.predict(&filled, &resource.name, site, root).unwrap_or(filled)
+}
+
+/// What references can be answered with, when this much of the stack has been read.
+pub fn facts(
+    stack: &Stack,
+    graph: &Graph,
+    found: &BTreeMap<String, Live>,
+    site: &Site,
+) -> BTreeMap<String, Facts> {
+    let mut facts = BTreeMap::new();
+    for key in graph.order() {
+        if let Some(resource) = stack.resource(key) {
+            let known = |one: &Reference| answer(one, &facts, site);
+            let desired = desired(resource, &known, site, &stack.root);
+            facts.insert(key.clone(), Facts::new(resource, &desired, found.get(key)));
+        }
+    }
+    facts
 }

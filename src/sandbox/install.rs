@@ -29,6 +29,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "announcement.py",
     "app.py",
     "binaries.py",
+    "calls.py",
     "census.py",
     "databases.py",
     "dms.py",

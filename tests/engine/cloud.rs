@@ -294,6 +294,7 @@ type Answer<'a, T> = LocalBoxFuture<'a, Result<T, Error>>;
 impl AnyKind for Toy {
     fn facts(&self) -> Facts {
         Facts {
+            access: lagoa::kind::Access::NONE,
             name: self.name,
             example: "",
             name_pattern: "",

@@ -108,6 +108,7 @@ class Application(DomainDispatcherApplication):
             ("GET", "/_lagoa/census"): census,
             ("GET", "/_lagoa/latency"): latency.summary,
             ("GET", "/_lagoa/validation"): self.validation.summary,
+            ("GET", "/_lagoa/calls"): self.validation.calls.summary,
             ("POST", "/_lagoa/enforce"): enforce,
             ("POST", "/_lagoa/fork"): self._fork,
             ("POST", "/_lagoa/reset"): self._reset,
@@ -147,6 +148,7 @@ class Application(DomainDispatcherApplication):
 
     def _reset_log(self):
         self.log.reset()
+        self.validation.calls.reset()
         return {}
 
     def _reset(self):

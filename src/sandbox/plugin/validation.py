@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote
 import botocore.session
 
 from . import settings
+from .calls import Calls
 
 # The services by the name that requests are signed for, where the model's name differs.
 MODELS = {"elasticmapreduce": "emr", "tagging": "resourcegroupstaggingapi"}
@@ -29,6 +30,7 @@ class Validation:
         self._lock = threading.Lock()
         self._checked = 0
         self._invalid = []
+        self.calls = Calls()
 
     def look(self, environ, service, operation):
         """Check a request of lagoa's, and leave its body where it was."""
@@ -36,7 +38,8 @@ class Validation:
             return
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
-        name, wrong = problems(environ, body, service, operation)
+        name, value, wrong = examined(environ, body, service, operation)
+        self.calls.note(service, name, value)
         with self._lock:
             self._checked += 1
             self._invalid += [f"{service}:{name}: {one}" for one in wrong]
@@ -49,16 +52,22 @@ class Validation:
 
 def problems(environ, body, service, operation):
     """The operation's name and what is wrong with a request."""
+    name, _, wrong = examined(environ, body, service, operation)
+    return name, wrong
+
+
+def examined(environ, body, service, operation):
+    """The operation's name, the request as a plain value, and what is wrong with it."""
     model = _model(MODELS.get(service, service))
     operation = _operation(model, environ, operation)
     if operation is None:
-        return environ["PATH_INFO"], [f"no such operation: {environ['REQUEST_METHOD']}"]
+        return environ["PATH_INFO"], {}, [f"no such operation: {environ['REQUEST_METHOD']}"]
     if operation.input_shape is None:
-        return operation.name, []
+        return operation.name, {}, []
     wrong = []
     value = _plain(model, operation, environ, body, wrong)
     _check(operation.input_shape, value, "", wrong)
-    return operation.name, wrong
+    return operation.name, value, wrong
 
 
 @cache
