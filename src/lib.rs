@@ -9,6 +9,7 @@ pub mod document;
 pub mod execution;
 pub mod field;
 pub mod graph;
+pub mod import;
 pub mod kind;
 pub mod kinds;
 pub mod live;

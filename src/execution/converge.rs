@@ -117,7 +117,7 @@ impl Run<'_> {
 
     async fn read(&self, step: &Step, desired: &Value) -> Result<Option<Live>, Error> {
         let desired = (!desired.is_null()).then(|| desired.clone());
-        self.reader.read(step.kind, Wanted { name: step.name.clone(), desired }).await
+        self.reader.read(step.kind, Wanted::new(&step.name, desired)).await
     }
 
     /// Stops when the first read isn't what the plan was made for.

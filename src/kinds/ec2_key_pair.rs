@@ -120,7 +120,7 @@ laptop:
         // A `*` in a name finds others, too.
         let found = pairs.into_iter().filter_map(|pair| {
             let wanted = wanted.iter().find(|one| one.name == pair.key_name)?;
-            Some(read_one(aws, pair, wanted.desired.is_some()))
+            Some(read_one(aws, pair, wanted.asks(|_| true)))
         });
         try_join_all(found).await
     }
@@ -128,6 +128,11 @@ laptop:
     async fn owned(aws: &Aws) -> Result<Vec<String>, Error> {
         let ids = aws.swept("ec2", "key-pair/").await?;
         let pairs = aws.ec2.describe_key_pairs_by("key-pair-id", &ids).await?;
+        Ok(pairs.into_iter().map(|pair| pair.key_name).collect())
+    }
+
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let pairs = aws.ec2.describe_key_pairs(&[]).await?;
         Ok(pairs.into_iter().map(|pair| pair.key_name).collect())
     }
 

@@ -154,6 +154,10 @@ lake-control-plane:
         aws.swept("eks", "cluster/").await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        eks::all_clusters(aws).await
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         calls::create(self, cx).await
     }

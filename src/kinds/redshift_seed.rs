@@ -115,7 +115,7 @@ warehouse:
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let mut marks = Marks::default();
         let mut found = Vec::new();
-        for Wanted { name, desired } in wanted {
+        for Wanted { name, desired, .. } in wanted {
             let Some(seed) = desired else { continue };
             let Some(place) = seed.place() else { continue };
             let mut live = seed.clone();
@@ -136,6 +136,10 @@ warehouse:
     }
 
     async fn owned(_: &Aws) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn names(_: &Aws) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
     }
 

@@ -121,7 +121,7 @@ pub(super) async fn read<S: Server>(
 ) -> Result<Vec<Found<SqlSeed<S>>>, Error> {
     let mut marks = Marks::default();
     let mut found = Vec::new();
-    for Wanted { name, desired } in wanted {
+    for Wanted { name, desired, .. } in wanted {
         let Some(seed) = desired else { continue };
         let Database::Known(connection) = &seed.database else { continue };
         let mut seed = seed.clone();
