@@ -138,13 +138,16 @@ coins-password:
 
     /// Secrets that a service keeps for itself, and those that are parts of a resource, aren't resources.
     async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
-        let all: Result<Vec<_>, _> =
-            aws.secrets.list_secrets().into_paginator().items().send().collect().await;
+        let mut pages = aws.secrets.list_secrets().into_paginator().send();
+        let mut all = Vec::new();
+        while let Some(page) = pages.next().await {
+            all.extend(page?.secret_list.unwrap_or_default());
+        }
         let is_part = |secret: &SecretListEntry| {
             secret.owning_service().is_some()
                 || secret.tags().iter().any(|tag| tag.key() == Some(vault::PART_OF))
         };
-        let own = all?.into_iter().filter(|one| one.deleted_date.is_none() && !is_part(one));
+        let own = all.into_iter().filter(|one| one.deleted_date.is_none() && !is_part(one));
         Ok(own.filter_map(|one| one.name).collect())
     }
 

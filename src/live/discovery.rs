@@ -88,7 +88,7 @@ async fn read(aws: &Aws, kind: &'static dyn AnyKind, names: &[String]) -> (Vec<L
         Err(error) if names.len() == 1 || error.is_outage() => return (Vec::new(), vec![error]),
         Err(_) => {}
     }
-    let each = names.iter().map(|name| insist(|| kind.read(aws, vec![Wanted::whole(name)])));
+    let each = names.iter().map(|name| insist(move || kind.read(aws, vec![Wanted::whole(name)])));
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     for one in join_all(each).await {
         match one {
