@@ -67,6 +67,7 @@ Examples:
   lagoa apply stacks/bootcamp.yaml --sandbox    The same on this machine, without an account
   lagoa history stacks/bootcamp.yaml            Who did what, and how it ended
   lagoa show kind rds_instance                  What may be written in a stack
+  lagoa import --tag Projeto=Lake               Write a stack file of what exists already
 
 Exit codes: 0 done or nothing to do, 1 error, 2 changes (plan --detailed-exitcode),
 4 another run holds the lock, 130 interrupted";

@@ -42,7 +42,7 @@ fn comes_back(word: &str) {
     family.write(&site);
     site.stack_command("apply", &["--yes"]).success();
 
-    import(&site, &name, "anew.yaml", &[]);
+    import(&site, &name, "anew.yaml", &["--owned"]);
     settled(&site, "anew.yaml", "the file of a stack anew");
     let anew = yaml(&text(&site, "anew.yaml"));
     let written = anew["resources"].as_object().expect("resources").values();
@@ -148,7 +148,7 @@ fn what_is_another_stacks_or_not_there_is_said() {
     insta::assert_snapshot!("import_of_others", ran.stderr());
     let ran = site.run(&["import", "--sandbox", "s3_buckets", "postgres_seed"]).ends_with(1);
     insta::assert_snapshot!("import_of_no_kind", ran.stderr());
-    let ran = site.run(&["import", "--sandbox", "--stack", "others"]).success();
+    let ran = site.run(&["import", "--sandbox", "--stack", "others", "--owned"]).success();
     insta::assert_snapshot!("import_of_a_stack", ran.stdout());
     site.write("out.yaml", "mine");
     let ran = site.run(&["import", "--sandbox", "--out", "out.yaml"]).ends_with(1);
@@ -164,7 +164,7 @@ fn nothing_secret_is_written() {
                  type: SecureString\n    secret: ${env.LAGOA_TEST_PASSWORD}\n";
     site.write("stack.yaml", stack);
     site.stack_command("apply", &["--yes"]).success();
-    import(&site, "own", "anew.yaml", &[]);
+    import(&site, "own", "anew.yaml", &["--owned"]);
     let anew = text(&site, "anew.yaml");
     assert!(!anew.contains("correct-horse-battery"), "{anew}");
     let secret: &Value = &yaml(&anew)["resources"]["/coins/key"]["secret"];

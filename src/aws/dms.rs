@@ -10,6 +10,9 @@ use super::kms::same_key;
 use super::{Aws, Class, Error};
 use crate::field::{Immutable, KmsKeyArn, Tags};
 
+/// All of them.
+pub const FIXED_ROLES: [FixedRole; 3] = [VPC_ROLE, LOGS_ROLE, ENDPOINT_ROLE];
+
 /// DMS puts its instances into the account's network with this role.
 pub const VPC_ROLE: FixedRole = FixedRole {
     name: "dms-vpc-role",

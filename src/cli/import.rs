@@ -39,7 +39,7 @@ Examples:
   lagoa import --tag Projeto=Lake --out stacks/lake.yaml     Whatever carries the tag
   lagoa import --tag Projeto=Lake iam_group/Scientists   The same, and a group, which has no tags
   lagoa import s3_bucket/logs --into stacks/lake.yaml    Append it to a stack
-  lagoa import --stack lake                              What the stack lake owns: its file anew")]
+  lagoa import --stack lake --owned                      The file of the stack lake anew")]
 pub struct Import {
     /// What to write: all of a kind, or the one of a name; nothing means everything
     #[arg(value_name = "KIND[/NAME]")]
@@ -47,9 +47,12 @@ pub struct Import {
     /// Only what carries this tag, besides what is named (repeatable: all of them)
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
     tags: Vec<(String, String)>,
-    /// The new stack's name; what a stack of that name owns already comes with it
+    /// The new stack's name; what a stack of that name owns already keeps its key
     #[arg(long, value_name = "NAME", default_value = "imported", value_parser = stack_name)]
     stack: String,
+    /// Only what the stack of that name owns: its file anew
+    #[arg(long, conflicts_with = "into")]
+    owned: bool,
     /// The region to look in; without one AWS_REGION or the profile counts
     #[arg(long, value_name = "REGION", conflicts_with = "into")]
     region: Option<String>,
@@ -193,15 +196,17 @@ impl Import {
             if around.any(same) {
                 continue;
             }
-            match live.owner.as_ref().filter(|owner| owner.stack != target.aws.site.stack) {
-                Some(owner) => *others.entry(owner.stack.clone()).or_default() += 1,
+            match live.owner.as_ref().map(|owner| &owner.stack) {
+                Some(stack) if *stack == target.aws.site.stack => things.push(Thing { kind, live }),
+                _ if self.owned => {}
+                Some(stack) => *others.entry(stack.clone()).or_default() += 1,
                 None => things.push(Thing { kind, live }),
             }
         }
         for (stack, number) in others {
             let them = counted(number, "resource");
-            let message = format!("{them} left out: the stack {stack} owns what its file says");
-            let help = format!("`lagoa import --stack {stack}` writes that file anew");
+            let message = format!("{them} left out: the stack {stack} has them");
+            let help = format!("`lagoa import --stack {stack} --owned` writes that file anew");
             notes.push(Problem::warning(message).help(help));
         }
         things

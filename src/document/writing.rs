@@ -181,7 +181,7 @@ fn is_plain(text: &str, in_flow: bool) -> bool {
             || (!c.is_ascii() && is_printable(c) && !is_break(c) && !c.is_whitespace())
     };
     let first = |c: char| c.is_alphanumeric() || "_./$".contains(c);
-    let follows = |c: char| c.is_ascii_alphanumeric() || "/*".contains(c);
+    let follows = |c: char| c.is_ascii_alphanumeric() || "/*:".contains(c);
     text.starts_with(first)
         && !text.ends_with([' ', ':'])
         && !text.contains(": ")

@@ -66,7 +66,10 @@ impl Walk<'_> {
             }
             Value::Object(members) => {
                 let tags = schema["x-tags"] == true;
-                let kept = members.iter().filter(|(key, _)| !tags || !reserved_tag(key));
+                let kept = members.iter().filter(|(key, one)| match tags {
+                    true => !reserved_tag(key),
+                    false => whole || !one.is_null(),
+                });
                 let item = &schema["additionalProperties"];
                 kept.map(|(key, one)| (key.clone(), self.value(item, one, whole))).collect()
             }
@@ -113,6 +116,11 @@ pub fn secrets(kind: &dyn AnyKind, key: &str, fields: &mut Map<String, Value>) -
             filled.push(name.clone());
         }
     }
+    let order: Vec<&String> =
+        schema["properties"].as_object().into_iter().flat_map(Map::keys).collect();
+    let mut sorted: Vec<_> = std::mem::take(fields).into_iter().collect();
+    sorted.sort_by_key(|(name, _)| order.iter().position(|one| *one == name));
+    fields.extend(sorted);
     filled
 }
 

@@ -15,12 +15,11 @@ pub fn share(entries: &mut [Entry], around: &Around, site: &Site) -> BTreeMap<St
         false => around.tags.clone(),
     };
     for entry in entries {
-        let named = follows_from_the_name(entry, site);
+        let given = given(entry, site);
         let Some(Value::Object(tags)) = entry.fields.get_mut("tags") else { continue };
-        tags.retain(|key, value| shared.get(key).is_none_or(|one| value != one));
-        if named {
-            tags.remove("Name");
-        }
+        tags.retain(|key, value| {
+            given.get(key) != Some(value) && shared.get(key).is_none_or(|one| value != one)
+        });
         if tags.is_empty() {
             entry.fields.remove("tags");
         }
@@ -48,14 +47,13 @@ fn common(entries: &[Entry]) -> BTreeMap<String, String> {
     everywhere.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
-/// Whether the kind gives the resource its `Name` by itself.
-fn follows_from_the_name(entry: &Entry, site: &Site) -> bool {
-    let name = entry.fields.get("tags").and_then(|tags| tags.get("Name"));
-    let Some(name) = name.filter(|name| **name == entry.thing.live.name) else { return false };
+/// Tags that the kind gives the resource by itself, such as its `Name`.
+fn given(entry: &Entry, site: &Site) -> Map<String, Value> {
     let mut without = entry.fields.clone();
     without.insert("tags".to_owned(), Value::Object(Map::new()));
-    let kind = entry.thing.kind;
     let root = std::path::Path::new("");
+    let kind = entry.thing.kind;
     let predicted = kind.predict(&without.into(), &entry.thing.live.name, site, root);
-    predicted.is_ok_and(|fields| fields["tags"].get("Name") == Some(name))
+    let tags = predicted.ok().and_then(|fields| fields["tags"].as_object().cloned());
+    tags.unwrap_or_default()
 }

@@ -192,6 +192,14 @@ laptop:
         }
     }
 
+    fn written(&mut self, _name: &str, _site: &Site) {
+        if self.private_key_secret.is_some() {
+            self.public_key = None;
+        } else if self.public_key.is_some() {
+            (self.key_type, self.format) = (None, None);
+        }
+    }
+
     fn check(&self, _root: &std::path::Path) -> Vec<(String, String)> {
         let mut wrong = Vec::new();
         let mut say = |path: &str, message: String| wrong.push((path.to_owned(), message));

@@ -108,7 +108,9 @@ coins-app:
 
     async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
         let groups = aws.ec2.describe_security_groups(&[]).await?;
-        let made = groups.into_iter().filter(|group| group.group_name != "default");
+        // EMR makes some beside the first cluster of a VPC.
+        let by_aws = |name: &str| name == "default" || name.starts_with("ElasticMapReduce-");
+        let made = groups.into_iter().filter(|group| !by_aws(&group.group_name));
         Ok(made.map(|group| group.group_name).collect())
     }
 

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::policies::{Held, Holder, inline_of, managed_of};
-use crate::aws::{Aws, Error, absent, gone_is_fine, iam};
+use crate::aws::{Aws, Error, absent, dms, gone_is_fine, iam};
 use crate::field::{Computed, Differs, Immutable, Policy, PolicyArn, Tags, leave_out};
 use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
 use trust::Services;
@@ -111,12 +111,16 @@ read-raw:
         Ok(iam::tagged(roles, &aws.site.stack))
     }
 
-    /// Those of services (`AWSServiceRoleFor…`) and of single sign-on (`AWSReservedSSO_…`) are AWS's.
+    /// Those of services (`AWSServiceRoleFor…`) and of single sign-on (`AWSReservedSSO_…`) are AWS's,
+    /// and those of DMS are the whole account's.
     async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
         let account = aws.account().await?;
         let by_aws = |role: &&RoleDetail| {
             let path = role.path().unwrap_or_default();
-            path.starts_with("/aws-service-role/") || path.starts_with("/aws-reserved/")
+            let name = role.role_name().unwrap_or_default();
+            path.starts_with("/aws-service-role/")
+                || path.starts_with("/aws-reserved/")
+                || dms::FIXED_ROLES.iter().any(|fixed| fixed.name == name)
         };
         let made = account.roles.iter().filter(|role| !by_aws(role));
         Ok(made.filter_map(|role| role.role_name.clone()).collect())

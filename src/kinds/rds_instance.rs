@@ -393,6 +393,10 @@ rds-postgres15:
         if self.storage_type == Some(StorageType::Gp2) {
             (self.storage_type, self.iops, self.storage_throughput_mibps) = (None, None, None);
         }
+        if self.storage_type == Some(StorageType::Gp3) {
+            leave_out(&mut self.iops, 3000);
+            leave_out(&mut self.storage_throughput_mibps, 125);
+        }
         let default = |group: &str| group.starts_with("default");
         self.subnet_group.take_if(|group| &**group == "default");
         self.parameter_group.take_if(|group| default(group));

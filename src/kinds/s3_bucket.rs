@@ -242,6 +242,11 @@ access-logs:
         leave_out(&mut self.versioning, false);
         leave_out(&mut self.lifecycle, BTreeSet::new());
         leave_out(&mut self.cors, Vec::new());
+        leave_out(&mut self.notifications, Notifications::default());
+        leave_out(&mut self.logging, Logging::default());
+        leave_out(&mut self.ownership, Ownership::BucketOwnerEnforced);
+        self.encryption.take_if(|encryption| encryption.is_usual());
+        self.object_lock.take_if(|lock| !lock.enabled);
     }
 
     fn replace_because(&self, live: &Self) -> Option<String> {
