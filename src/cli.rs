@@ -13,6 +13,7 @@ mod findings;
 mod guardrails;
 mod history;
 mod hold;
+mod import;
 mod interrupts;
 mod plan;
 mod policy;
@@ -25,12 +26,13 @@ mod show;
 mod unlock;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::report::terminal::{Colour, Terminal};
-use arguments::{Global, StackArguments};
+use arguments::{Global, Variables};
 use failed::Failed;
 
 /// How the process ends.
@@ -71,6 +73,7 @@ Examples:
   lagoa apply stacks/bootcamp.yaml --sandbox    The same on this machine, without an account
   lagoa history stacks/bootcamp.yaml            Who did what, and how it ended
   lagoa show kind rds_instance                  What may be written in a stack
+  lagoa import --tag Projeto=Lake               Write a stack file of what exists already
 
 Exit codes: 0 done or nothing to do, 1 error, 2 changes (plan --detailed-exitcode),
 3 forbidden by a guardrail or by --fail-on, 4 another run holds the lock, 130 interrupted";
@@ -97,6 +100,7 @@ enum Command {
     Check(check::Check),
     Show(show::Show),
     Adopt(adopt::Adopt),
+    Import(Box<import::Import>),
     History(history::History),
     Unlock(unlock::Unlock),
     Policy(policy::Policy),
@@ -106,13 +110,14 @@ enum Command {
 }
 
 impl Command {
-    /// The stack, when the command works against the sandbox.
-    fn in_sandbox(&self) -> Option<&StackArguments> {
+    /// The stack, if it has one, when the command works against the sandbox.
+    fn in_sandbox(&self) -> Option<Option<(&Path, &Variables)>> {
         let stack = match self {
             Self::Plan(plan) => &plan.stack,
             Self::Apply(apply) => &apply.stack,
             Self::Destroy(destroy) => &destroy.stack,
             Self::Adopt(adopt) => &adopt.stack,
+            Self::Import(import) => return import.sandbox.then(|| import.stack()),
             Self::Show(show) => show.stack()?,
             Self::History(history) => history.stack()?,
             Self::Unlock(unlock) => &unlock.stack,
@@ -124,7 +129,7 @@ impl Command {
                 return None;
             }
         };
-        stack.sandbox.then_some(stack)
+        stack.sandbox.then_some(Some((&stack.file, &stack.variables)))
     }
 }
 
@@ -170,7 +175,9 @@ fn enter(cli: &mut Cli, terminal: Terminal) -> Result<Exit, Failed> {
     }
     if let Some(stack) = cli.command.in_sandbox() {
         // A slip in the file shows before anything is installed or started.
-        session::load(&stack.file, &stack.variables)?;
+        if let Some((file, variables)) = stack {
+            session::load(file, variables)?;
+        }
         sandbox::enter(terminal)?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -192,6 +199,7 @@ async fn dispatch(command: &Command, terminal: Terminal) -> Result<Exit, Failed>
         Command::Check(check) => check.run(terminal),
         Command::Show(show) => show.run(terminal).await,
         Command::Adopt(adopt) => adopt.run(terminal).await,
+        Command::Import(import) => import.run(terminal).await,
         Command::History(history) => history.run(terminal).await,
         Command::Unlock(unlock) => unlock.run(terminal).await,
         Command::Policy(policy) => policy.run(terminal),

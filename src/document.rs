@@ -11,13 +11,15 @@ mod file;
 mod outline;
 mod refusal;
 mod syntax;
+mod writing;
 
 use std::rc::Rc;
 
 use crate::diagnostic::{Place, Problem, Source};
 
 pub use file::{FILE_LIMIT, read};
-pub use outline::{Document, ResourceEntry, VariableDeclaration, document, outline};
+pub use outline::{Document, ResourceEntry, VariableDeclaration, document, is_stack_name, outline};
+pub use writing::{Draft, Line, write};
 
 /// Nodes a file may have once its aliases are written out.
 pub const NODE_LIMIT: usize = 100_000;

@@ -385,6 +385,13 @@ impl JsonSchema for Files {
     }
 }
 
+/// Leaves a field out, for [`crate::kind::Kind::written`], whose value AWS starts with anyway.
+pub fn leave_out<T: PartialEq>(field: &mut Option<T>, usual: T) {
+    if field.as_ref() == Some(&usual) {
+        *field = None;
+    }
+}
+
 /// A value that differs: what an update has to send.
 /// `None` on the desired side means "left as AWS has it".
 pub trait Differs<T> {

@@ -131,6 +131,25 @@ pub struct Wanted<K> {
     /// Somebody waits for it, and looks often: while it is pending, a read may leave out all but
     /// its phase, where the rest takes further calls.
     pub glance: bool,
+    /// Read for an import: whoever owns it, and with everything that there is a field for.
+    pub whole: bool,
+}
+
+impl<K> Wanted<K> {
+    /// As the stack wants it, or only looked for.
+    pub fn new(name: impl Into<String>, desired: Option<K>) -> Self {
+        Self { name: name.into(), desired, glance: false, whole: false }
+    }
+
+    /// For an import.
+    pub fn whole(name: impl Into<String>) -> Self {
+        Self { name: name.into(), desired: None, glance: false, whole: true }
+    }
+
+    /// Whether a field is to be read: the stack sets it, or everything is asked for.
+    pub fn asks(&self, set: impl Fn(&K) -> bool) -> bool {
+        self.whole || self.desired.as_ref().is_some_and(set)
+    }
 }
 
 /// One resource that AWS has.
@@ -233,6 +252,11 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
     /// Names that may carry this stack's mark, for finding orphans; a read confirms each.
     async fn owned(aws: &Aws) -> Result<Vec<String>, Error>;
 
+    /// Names of all that exist in the account and region, whoever owns them, for an import. What AWS
+    /// makes by itself is left out. A read that is `whole` finds each of them; a name that comes
+    /// twice is one by which they can't be told apart.
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error>;
+
     /// Asks AWS to make it, tags included. What the call can't set, `update` sets next.
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error>;
 
@@ -252,6 +276,10 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + 'sta
 
     /// Fills in what follows from the name and the site: ARNs, defaults that depend on others.
     fn predict(&mut self, _name: &str, _site: &Site, _root: &std::path::Path) {}
+
+    /// The opposite for an import: from live to what a person would write. Takes out what AWS chose by
+    /// itself and what `predict` fills in, and spells the rest as in a stack.
+    fn written(&mut self, _name: &str, _site: &Site) {}
 
     /// Whose the live resource is. Kinds with a `tags` field needn't say.
     fn owner(&self) -> Option<Owner> {

@@ -12,6 +12,7 @@ pub mod execution;
 pub mod field;
 pub mod graph;
 pub mod guardrails;
+pub mod import;
 pub mod kind;
 pub mod kinds;
 pub mod live;

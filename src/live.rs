@@ -1,6 +1,7 @@
 //! What AWS has: the stack's resources as they are now, and the orphans.
 //! Knows nothing of what ought to be, except as a hint on what to read.
 
+mod discovery;
 mod world;
 
 use std::cell::RefCell;
@@ -14,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::aws::retry::persist;
 use crate::aws::{Aws, Error};
 use crate::kind::{AnyKind, Cx, Live, Wanted};
+pub use discovery::{Discovery, Wish, discover};
 pub use world::{Survey, survey};
 
 /// A resource to look for.
@@ -107,11 +109,7 @@ pub struct ReadError {
 async fn read_kind(aws: &Aws, queries: Vec<&Query>) -> Result<Vec<(String, Live)>, ReadError> {
     let Some(first) = queries.first() else { return Ok(Vec::new()) };
     let kind = first.kind;
-    let wanted = queries.iter().map(|q| Wanted {
-        name: q.name.clone(),
-        desired: Some(q.desired.clone()),
-        glance: false,
-    });
+    let wanted = queries.iter().map(|q| Wanted::new(&q.name, Some(q.desired.clone())));
     let wanted: Vec<_> = wanted.collect();
     let found = insist(|| kind.read(aws, wanted.clone())).await;
     let found = found.map_err(|error| ReadError { kind: kind.facts().name, error })?;
@@ -144,8 +142,7 @@ async fn orphans_of(
     let candidates = insist(|| kind.owned(aws)).await.map_err(failed)?;
     let unknown =
         candidates.into_iter().filter(|one| !known.contains(&(name.to_owned(), one.clone())));
-    let wanted: Vec<_> =
-        unknown.map(|name| Wanted { name, desired: None, glance: false }).collect();
+    let wanted: Vec<_> = unknown.map(|name| Wanted::new(name, None)).collect();
     if wanted.is_empty() {
         return Ok(Vec::new());
     }

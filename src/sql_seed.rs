@@ -214,6 +214,10 @@ impl<S: Server> Kind for SqlSeed<S> {
         Ok(Vec::new())
     }
 
+    async fn names(_: &Aws) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         run::run(self, cx).await
     }

@@ -57,6 +57,7 @@ fn every_command_helps() {
         "check",
         "show",
         "adopt",
+        "import",
         "history",
         "unlock",
         "schema",

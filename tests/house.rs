@@ -28,6 +28,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("live", &["aws", "kind"]),
     ("diff", &["field", "policy", "reference"]),
     ("plan", &["diff", "graph", "kind", "live", "reference", "stack"]),
+    // From the world back to the text.
+    ("import", &["document", "field", "graph", "kind", "live", "plan", "reference", "stack"]),
     // From the plan to the deed, and what is told of it.
     ("execution", &["aws", "diff", "kind", "live", "plan", "reference"]),
     (
@@ -64,6 +66,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "execution",
             "graph",
             "guardrails",
+            "import",
             "kind",
             "kinds",
             "live",
@@ -134,7 +137,8 @@ const RESERVED: &[(&str, &[&str])] = &[
 ];
 
 /// What planning never does, whatever it may name.
-const PURE: &[&str] = &["access", "checks", "diff", "graph", "plan", "reference", "policy"];
+const PURE: &[&str] =
+    &["access", "checks", "diff", "graph", "import", "plan", "reference", "policy"];
 const IMPURE: &[&str] = &["std::env", "std::fs", "std::io", "std::time", "async fn", ".await"];
 
 /// What ends the program in the middle of its work.

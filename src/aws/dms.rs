@@ -11,6 +11,9 @@ use super::{Aws, Class, Error};
 use crate::field::{Immutable, KmsKeyArn, Tags};
 use crate::kind::Wanted;
 
+/// All of them.
+pub const FIXED_ROLES: [FixedRole; 3] = [VPC_ROLE, LOGS_ROLE, ENDPOINT_ROLE];
+
 /// DMS puts its instances into the account's network with this role.
 pub const VPC_ROLE: FixedRole = FixedRole {
     name: "dms-vpc-role",

@@ -82,6 +82,13 @@ pub async fn owned(aws: &Aws, of: &str) -> Result<Vec<String>, Error> {
     Ok(found.collect())
 }
 
+/// Every cluster, whoever owns it.
+pub async fn all_clusters(aws: &Aws) -> Result<Vec<String>, Error> {
+    let clusters: Result<Vec<String>, _> =
+        aws.eks.list_clusters().into_paginator().items().send().collect().await;
+    Ok(clusters?)
+}
+
 async fn swept(aws: &Aws) -> Result<Vec<String>, Error> {
     aws.swept("eks", "").await
 }

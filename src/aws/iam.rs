@@ -78,6 +78,17 @@ pub fn managed_policies(policies: &BTreeSet<PolicyArn>, site: &Site) -> BTreeSet
     policies.iter().map(|policy| managed_policy(policy, site)).collect()
 }
 
+/// The opposite of [`managed_policies`]: AWS's own policies by their names.
+pub fn short_policies(policies: &BTreeSet<PolicyArn>, site: &Site) -> BTreeSet<PolicyArn> {
+    policies.iter().map(|policy| short_policy(policy, site)).collect()
+}
+
+/// The opposite of [`managed_policy`].
+pub fn short_policy(policy: &PolicyArn, site: &Site) -> PolicyArn {
+    let prefix = format!("arn:{}:iam::aws:policy/", site.partition);
+    PolicyArn(policy.strip_prefix(prefix.as_str()).unwrap_or(policy).to_owned())
+}
+
 /// What has to be done about a permissions boundary.
 pub enum Boundary {
     /// Nothing.

@@ -100,6 +100,14 @@ pub fn wanted<T: Named, K>(
 ) -> Result<Vec<(String, T)>, Error> {
     let mut found = Vec::new();
     for one in wanted {
+        if one.whole {
+            let asked = |thing: &&T| {
+                !thing.leaving() && [thing.id(), name_among(things, thing)].contains(&&*one.name)
+            };
+            let thing = things.iter().find(asked);
+            found.extend(thing.map(|thing| (name_among(things, thing).to_owned(), thing.clone())));
+            continue;
+        }
         let nobodys = if one.desired.is_some() { unmarked(things, &one.name)? } else { None };
         let thing = own(things, &one.name, site).or(nobodys);
         found.extend(thing.map(|thing| (one.name.clone(), thing.clone())));
@@ -116,7 +124,8 @@ pub fn own<'a, T: Named>(things: &'a [T], name: &str, site: &Site) -> Option<&'a
 fn unmarked<'a, T: Named>(things: &'a [T], name: &str) -> Result<Option<&'a T>, Error> {
     let named = |one: &&T| {
         let tags = one.tags();
-        !tags.contains_key("lagoa:stack") && tags.get("Name").is_some_and(|tag| tag == name)
+        let called = tags.get("Name").is_some_and(|tag| tag == name) || one.id() == name;
+        called && !tags.contains_key("lagoa:stack")
     };
     let all: Vec<&T> = things.iter().filter(|one| !one.leaving()).filter(named).collect();
     match all.as_slice() {
@@ -130,6 +139,30 @@ fn unmarked<'a, T: Named>(things: &'a [T], name: &str) -> Result<Option<&'a T>, 
                 .hint("give the resource another name, or change the Name tag of what is there"))
         }
     }
+}
+
+/// What an import calls a thing: as the stack that owns it does, by its `Name` if no other has the
+/// same, else by its id.
+fn name_among<'a, T: Named>(things: &[T], one: &'a T) -> &'a str {
+    if let Some(name) = one.own_name().filter(|_| one.tags().contains_key("lagoa:stack")) {
+        return name;
+    }
+    let named = |thing: &T| thing.tags().get("Name") == one.tags().get("Name");
+    match one.tags().get("Name") {
+        Some(name) if things.iter().filter(|thing| named(thing)).count() == 1 => name,
+        _ => one.id(),
+    }
+}
+
+/// Names of all of these, whoever owns them.
+pub fn names<T: Named>(things: &[T], by_aws: impl Fn(&T) -> bool) -> Vec<String> {
+    let there = things.iter().filter(|one| !one.leaving() && !by_aws(one));
+    there.map(|one| name_among(things, one).to_owned()).collect()
+}
+
+/// Whether somebody has given it a `Name`.
+pub fn is_named(thing: &impl Named) -> bool {
+    thing.tags().contains_key("Name")
 }
 
 /// Names of what carries the stack's mark. Asks only if the sweep saw something of the sort.
@@ -146,12 +179,26 @@ pub async fn owned<T: Named>(
     Ok(own.filter_map(|one| Some(one.own_name()?.to_owned())).collect())
 }
 
-/// Completes the tags that a resource is to have: the name for people, and the one for lagoa.
+/// Completes the tags that a resource is to have: the name for people, and the one for lagoa. What was
+/// taken over by its id has no name for people.
 pub fn christen(tags: &mut Tags, name: &str) {
     if tags.get("lagoa:name").is_some_and(|key| key != name) {
         tags.0.insert(OTHER_NAME.to_owned(), name.to_owned());
     }
-    tags.0.entry("Name".to_owned()).or_insert_with(|| name.to_owned());
+    if !is_id(name) {
+        tags.0.entry("Name".to_owned()).or_insert_with(|| name.to_owned());
+    }
+}
+
+/// `vpc-0a1b2c3d`: what EC2 makes up, rather than what people call things.
+fn is_id(name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(prefix, digits)| {
+        let kinds = ["igw", "nat", "rtb", "subnet", "vpc", "vpce"];
+        let hexadecimal = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+        kinds.contains(&prefix)
+            && [8, 17].contains(&digits.len())
+            && digits.chars().all(hexadecimal)
+    })
 }
 
 /// Turns the live tags into the desired ones.
@@ -196,7 +243,7 @@ mod tests {
     }
 
     fn found(vpcs: &[Vpc], desired: Option<()>) -> Vec<String> {
-        let wanted = [Wanted { name: "net".to_owned(), desired, glance: false }];
+        let wanted = [Wanted::new("net", desired)];
         let found = super::wanted(vpcs, &wanted, &site()).unwrap();
         found.into_iter().map(|(_, vpc)| vpc.vpc_id).collect()
     }
@@ -227,7 +274,39 @@ mod tests {
     #[test]
     fn two_of_one_name_that_are_nobodys_are_no_choice_of_lagoas() {
         let all = [vpc("vpc-1", &[("Name", "net")]), vpc("vpc-2", &[("Name", "net")])];
-        let wanted = [Wanted { name: "net".to_owned(), desired: Some(()), glance: false }];
+        let wanted = [Wanted::new("net", Some(()))];
         assert!(super::wanted(&all, &wanted, &site()).is_err());
+    }
+
+    #[test]
+    fn an_import_calls_a_thing_by_what_it_can_be_found_by() {
+        let id = "vpc-0a1b2c3d";
+        let all = [
+            vpc(id, &[]),
+            vpc("vpc-1", &[("Name", "net")]),
+            vpc("vpc-2", &[("Name", "twin")]),
+            vpc("vpc-3", &[("Name", "twin")]),
+            vpc("vpc-4", &[("lagoa:stack", "theirs"), ("lagoa:name", "own"), ("Name", "other")]),
+        ];
+        assert_eq!(names(&all, |_| false), [id, "net", "vpc-2", "vpc-3", "own"]);
+        assert_eq!(names(&all, |vpc| !is_named(vpc)), ["net", "vpc-2", "vpc-3", "own"]);
+        let whole = |name: &str| {
+            let wanted = [Wanted::<()>::whole(name)];
+            super::wanted(&all, &wanted, &site()).unwrap()
+        };
+        assert_eq!(whole("own")[0].1.vpc_id, "vpc-4");
+        let (name, found) = &whole("vpc-1")[0];
+        assert_eq!((name.as_str(), found.vpc_id.as_str()), ("net", "vpc-1"));
+    }
+
+    #[test]
+    fn what_is_named_by_its_id_gets_no_name_for_people() {
+        let id = "vpc-0a1b2c3d";
+        let wanted = [Wanted::new(id, Some(()))];
+        assert_eq!(super::wanted(&[vpc(id, &[])], &wanted, &site()).unwrap().len(), 1);
+        let mut tags = Tags::from_iter([("lagoa:name".to_owned(), "net".to_owned())]);
+        christen(&mut tags, id);
+        assert_eq!(tags.get("Name"), None);
+        assert_eq!(tags.get(OTHER_NAME).map(String::as_str), Some(id));
     }
 }

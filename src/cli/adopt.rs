@@ -19,13 +19,14 @@ use crate::report::terminal::Terminal;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  lagoa adopt stacks/bootcamp.yaml                        All that exists of the stack
   lagoa adopt stacks/bootcamp.yaml raw-coins
   lagoa adopt stacks/bootcamp.yaml raw-coins rds-server --yes")]
 pub struct Adopt {
     #[command(flatten)]
     pub stack: StackArguments,
-    /// Keys of the resources in the stack
-    #[arg(value_name = "KEY", required = true)]
+    /// Keys of the resources in the stack; none means all that exist
+    #[arg(value_name = "KEY")]
     keys: Vec<String>,
     /// Print JSON on standard output
     #[arg(long)]
@@ -44,7 +45,7 @@ impl Adopt {
         let mut session = Session::open(&self.stack, &arguments).await?;
         known_keys(&session.stack, self.keys.iter().map(String::as_str))?;
         for resource in &mut session.stack.resources {
-            resource.adopt |= self.keys.contains(&resource.key);
+            resource.adopt |= self.keys.is_empty() || self.keys.contains(&resource.key);
         }
         let consent = Consent {
             run: &self.run,
@@ -57,7 +58,12 @@ impl Adopt {
         holding(&session, "adopt", self.run.wait, terminal, async |hold| {
             let plan = session.plan(Purpose::Match, &arguments.options()).await?;
             self.refuse(&plan)?;
-            let plan = only(plan, &self.keys);
+            let existing = || {
+                let found = plan.steps.iter().filter(|step| step.action == Action::Adopt);
+                found.map(|step| step.key.clone()).collect()
+            };
+            let keys = if self.keys.is_empty() { existing() } else { self.keys.clone() };
+            let plan = only(plan, &keys);
             carry_out(&session, &plan, &consent, hold, terminal).await
         })
         .await

@@ -93,7 +93,7 @@ pub struct StackArguments {
 }
 
 /// Values for the stack's variables.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Variables {
     /// Give a variable its value (repeatable); LAGOA_VAR_name in the environment does the same
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
@@ -103,7 +103,8 @@ pub struct Variables {
     pub files: Vec<PathBuf>,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+/// `NAME=VALUE`.
+pub fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write it as NAME=VALUE".to_owned()),

@@ -11,7 +11,7 @@ use crate::aws::{Aws, Orders, default_network};
 use crate::diagnostic::Problem;
 use crate::document;
 use crate::graph::Graph;
-use crate::kind::{AnyKind, Live};
+use crate::kind::AnyKind;
 use crate::kinds;
 use crate::live::{self, Query, Survey, World};
 use crate::plan::{self, Facts, Options, Plan, answer};

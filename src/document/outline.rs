@@ -370,7 +370,7 @@ impl ResourceEntry {
 }
 
 /// Whether AWS names, tags and lagoa's own parameter paths can all carry it.
-fn is_stack_name(name: &str) -> bool {
+pub fn is_stack_name(name: &str) -> bool {
     let first = name.starts_with(|c: char| c.is_ascii_lowercase());
     let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     first && name.len() <= 63 && name.chars().all(rest)

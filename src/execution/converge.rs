@@ -132,7 +132,7 @@ impl Run<'_> {
         glance: bool,
     ) -> Result<Option<Live>, Error> {
         let desired = (!desired.is_null()).then(|| desired.clone());
-        self.reader.read(step.kind, Wanted { name: step.name.clone(), desired, glance }).await
+        self.reader.read(step.kind, Wanted { glance, ..Wanted::new(&step.name, desired) }).await
     }
 
     /// Stops when the first read isn't what the plan was made for.

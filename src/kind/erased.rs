@@ -70,6 +70,8 @@ pub trait AnyKind {
     fn read<'a>(&'a self, aws: &'a Aws, wanted: Vec<Wanted<Value>>) -> Answer<'a, Vec<Live>>;
     /// See [`Kind::owned`].
     fn owned<'a>(&'a self, aws: &'a Aws) -> Answer<'a, Vec<String>>;
+    /// See [`Kind::names`].
+    fn names<'a>(&'a self, aws: &'a Aws) -> Answer<'a, Vec<String>>;
     /// See [`Kind::create`].
     fn create<'a>(&'a self, desired: &'a Value, cx: &'a Cx<'a>) -> Answer<'a, ()>;
     /// See [`Kind::update`].
@@ -90,6 +92,8 @@ pub trait AnyKind {
         site: &Site,
         root: &std::path::Path,
     ) -> Result<Value, Error>;
+    /// See [`Kind::written`].
+    fn written(&self, live: &Value, name: &str, site: &Site) -> Result<Value, Error>;
     /// See [`Kind::replace_because`].
     fn replace_because(&self, desired: &Value, live: &Value) -> Option<String>;
     /// See [`Kind::check`].
@@ -178,7 +182,7 @@ impl<K: Kind> AnyKind for Registered<K> {
         Box::pin(async move {
             let typed_one = |one: Wanted<Value>| {
                 let desired = one.desired.as_ref().map(typed::<K>).transpose()?;
-                Ok(Wanted { name: one.name, desired, glance: one.glance })
+                Ok(Wanted { name: one.name, desired, glance: one.glance, whole: one.whole })
             };
             let wanted = wanted.into_iter().map(typed_one).collect::<Result<Vec<_>, Error>>()?;
             K::read(aws, &wanted).await?.into_iter().map(live).collect()
@@ -187,6 +191,10 @@ impl<K: Kind> AnyKind for Registered<K> {
 
     fn owned<'a>(&'a self, aws: &'a Aws) -> Answer<'a, Vec<String>> {
         Box::pin(K::owned(aws))
+    }
+
+    fn names<'a>(&'a self, aws: &'a Aws) -> Answer<'a, Vec<String>> {
+        Box::pin(K::names(aws))
     }
 
     fn create<'a>(&'a self, desired: &'a Value, cx: &'a Cx<'a>) -> Answer<'a, ()> {
@@ -225,6 +233,12 @@ impl<K: Kind> AnyKind for Registered<K> {
         let mut desired: K = typed(desired)?;
         desired.predict(name, site, root);
         untyped(&desired)
+    }
+
+    fn written(&self, live: &Value, name: &str, site: &Site) -> Result<Value, Error> {
+        let mut fields: K = typed(live)?;
+        fields.written(name, site);
+        untyped(&fields)
     }
 
     fn replace_because(&self, desired: &Value, live: &Value) -> Option<String> {

@@ -101,6 +101,16 @@ rds-authority:
         Ok(names)
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let mut pages = aws.dms.describe_certificates().into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            let Some(page) = absent(page)? else { break };
+            names.extend(page.certificates().iter().map(name_of));
+        }
+        Ok(names)
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let call = cx.dms.import_certificate().certificate_identifier(cx.name);
         let call = call.certificate_pem(self.pem.trim());

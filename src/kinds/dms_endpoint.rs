@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::{Aws, Class, Error, absent, dms, fixed_role, gone_is_fine};
 use crate::field::{
     Computed, Database, DmsCertificateArn, Immutable, KmsKeyArn, RoleArn, SecretArn, SecretSource,
-    Tags, WriteOnly,
+    Tags, WriteOnly, leave_out,
 };
 use crate::kind::{
     ANY, Access, Cx, Farewell, Found, Grant, Kind, Neighbours, Phase, Site, Wanted, When,
@@ -243,6 +243,16 @@ role-dms-s3-raw:
         Ok(names)
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let mut pages = aws.dms.describe_endpoints().into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            let Some(page) = absent(page)? else { break };
+            names.extend(page.endpoints().iter().map(live::name));
+        }
+        Ok(names)
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         self.make(cx).await
     }
@@ -278,6 +288,10 @@ role-dms-s3-raw:
 
     fn predict(&mut self, _name: &str, _site: &Site, _root: &std::path::Path) {
         self.fill_in_from_rds();
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        leave_out(&mut self.ssl_mode, SslMode::None);
     }
 
     fn check(&self, _root: &std::path::Path) -> Vec<(String, String)> {

@@ -12,8 +12,9 @@ use crate::aws::retired::retired;
 use crate::aws::{Aws, Error, absent, dms, fixed_role, gone_is_fine};
 use crate::field::{
     Computed, Differs, DmsSubnetGroupName, Immutable, KmsKeyArn, SecurityGroupId, Tags, WriteOnly,
+    leave_out,
 };
-use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Takes, Wanted, When};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When};
 use crate::reference::is_marked;
 
 /// A machine on which DMS's tasks run. Changes are made at once, never put off to the maintenance
@@ -209,6 +210,16 @@ dms-instance-access:
         Ok(names)
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let mut pages = aws.dms.describe_replication_instances().into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            let Some(page) = absent(page)? else { break };
+            names.extend(page.replication_instances().iter().map(live::name));
+        }
+        Ok(names)
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let text = |value: &Option<Immutable<String>>| value.as_ref().map(|value| value.0.clone());
         let call = cx
@@ -253,6 +264,15 @@ dms-instance-access:
         let arn = self.arn.as_deref().unwrap_or_default();
         let call = cx.dms.delete_replication_instance().replication_instance_arn(arn);
         gone_is_fine(call.send().await)
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        self.maintenance_window = None;
+        self.availability_zone = None;
+        leave_out(&mut self.auto_minor_version_upgrade, true);
+        leave_out(&mut self.multi_az, false);
+        leave_out(&mut self.storage_gib, 50);
+        leave_out(&mut self.network_type, NetworkType::Ipv4);
     }
 
     fn phase(&self) -> Phase {

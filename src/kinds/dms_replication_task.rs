@@ -241,6 +241,10 @@ dms-s3:
         Ok(mine.map(live::name).collect())
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        Ok(described(aws, None).await?.iter().map(live::name).collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let call = cx
             .dms

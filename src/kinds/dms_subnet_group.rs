@@ -106,6 +106,18 @@ dms-subnets:
         aws.swept("dms", "subgrp:").await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let mut pages = aws.dms.describe_replication_subnet_groups().into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            let Some(page) = absent(page)? else { break };
+            names.extend(
+                page.replication_subnet_groups().iter().map(|group| name_of(group).to_owned()),
+            );
+        }
+        Ok(names)
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let subnets = match &self.subnets {
             Some(subnets) => ids(subnets),

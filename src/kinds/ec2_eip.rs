@@ -10,7 +10,7 @@ use crate::aws::named::{self, christen, known, retag};
 use crate::aws::vault::PART_OF;
 use crate::aws::{Aws, Error, gone_is_fine};
 use crate::field::{Computed, Tags};
-use crate::kind::{Cx, Farewell, Found, Kind, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted, When};
 
 /// An Elastic IP address: one that others may put on their lists, because it stays when what has it
 /// is made anew. A NAT gateway takes it by `allocation: ${key.id}`. It costs by the hour, and once
@@ -39,6 +39,23 @@ lake-way-out:
   tags: { Partner: bank }
 ";
     const NAME: &'static str = r"^[A-Za-z0-9 ._:/=+@-]{1,256}$";
+    const ACCESS: Access = Access {
+        read: &[Grant::of(&["ec2:DescribeAddresses"], ANY)],
+        write: &[
+            Grant::of(&["ec2:AllocateAddress"], &["ec2:{region}:{account}:elastic-ip/*"])
+                .when(When::Marked),
+            Grant::of(&["ec2:CreateTags"], &["ec2:{region}:{account}:elastic-ip/*"])
+                .when(When::Made(&["AllocateAddress"])),
+            Grant::of(
+                &["ec2:CreateTags", "ec2:DeleteTags"],
+                &["ec2:{region}:{account}:elastic-ip/*"],
+            )
+            .when(When::Owned),
+        ],
+        delete: &[Grant::of(&["ec2:ReleaseAddress"], &["ec2:{region}:{account}:elastic-ip/*"])
+            .when(When::Owned)],
+        ..Access::NONE
+    };
 
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let addresses = addresses(aws, &[]).await?;
@@ -48,6 +65,10 @@ lake-way-out:
 
     async fn owned(aws: &Aws) -> Result<Vec<String>, Error> {
         named::owned(aws, "elastic-ip/", async || addresses(aws, &own(&aws.site)).await).await
+    }
+
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        Ok(named::names(&addresses(aws, &[]).await?, |_| false))
     }
 
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::ec2::InternetGateway;
+use crate::aws::ec2::{Filter, InternetGateway};
 use crate::aws::named::{self, christen, known, not_visible_yet, retag};
 use crate::aws::{Aws, Error, gone_is_fine, obstacles};
 use crate::field::{Computed, Immutable, Tags, VpcId};
@@ -92,6 +92,16 @@ lake-vpc:
     async fn owned(aws: &Aws) -> Result<Vec<String>, Error> {
         let describe = async || aws.ec2.describe_internet_gateways(&[]).await;
         named::owned(aws, "internet-gateway/", describe).await
+    }
+
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let default = aws.ec2.describe_vpcs(&[Filter::new("is-default", ["true"])]).await?;
+        let is_default = |id: &str| default.iter().any(|vpc| vpc.vpc_id == id);
+        let by_aws = |gateway: &InternetGateway| {
+            !named::is_named(gateway)
+                && gateway.attachments.iter().any(|one| is_default(&one.vpc_id))
+        };
+        Ok(named::names(&aws.ec2.describe_internet_gateways(&[]).await?, by_aws))
     }
 
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {

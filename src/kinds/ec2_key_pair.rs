@@ -148,7 +148,7 @@ laptop:
         // A `*` in a name finds others, too.
         let found = pairs.into_iter().filter_map(|pair| {
             let wanted = wanted.iter().find(|one| one.name == pair.key_name)?;
-            Some(read_one(aws, pair, wanted.desired.is_some()))
+            Some(read_one(aws, pair, wanted.asks(|_| true)))
         });
         try_join_all(found).await
     }
@@ -156,6 +156,11 @@ laptop:
     async fn owned(aws: &Aws) -> Result<Vec<String>, Error> {
         let ids = aws.swept("ec2", "key-pair/").await?;
         let pairs = aws.ec2.describe_key_pairs_by("key-pair-id", &ids).await?;
+        Ok(pairs.into_iter().map(|pair| pair.key_name).collect())
+    }
+
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let pairs = aws.ec2.describe_key_pairs(&[]).await?;
         Ok(pairs.into_iter().map(|pair| pair.key_name).collect())
     }
 
@@ -212,6 +217,14 @@ laptop:
         if self.public_key.is_none() {
             self.private_key = PrivateKey::Kept.into();
             self.private_key_secret.get_or_insert_with(|| Immutable(default_secret(name)));
+        }
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        if self.private_key_secret.is_some() {
+            self.public_key = None;
+        } else if self.public_key.is_some() {
+            (self.key_type, self.format) = (None, None);
         }
     }
 

@@ -156,6 +156,10 @@ lake-vpc:
         Ok(names)
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        Ok(named::names(&standing(aws).await?, |_| false))
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         // The answer of an earlier call may have been lost.
         let there = standing(cx.aws).await?;

@@ -122,6 +122,13 @@ lake-vpc:
         named::owned(aws, "route-table/", describe).await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let main = |table: &RouteTable| {
+            !named::is_named(table) && table.associations.iter().any(|one| one.main)
+        };
+        Ok(named::names(&aws.ec2.describe_route_tables(&[]).await?, main))
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         // The answer of an earlier call may have been lost.
         let there = cx.ec2.describe_route_tables(&[]).await?;

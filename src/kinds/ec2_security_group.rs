@@ -139,6 +139,14 @@ coins-app:
         Ok(groups.into_iter().map(|group| group.group_name).collect())
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let groups = aws.ec2.describe_security_groups(&[]).await?;
+        // EMR makes some beside the first cluster of a VPC.
+        let by_aws = |name: &str| name == "default" || name.starts_with("ElasticMapReduce-");
+        let made = groups.into_iter().filter(|group| !by_aws(&group.group_name));
+        Ok(made.map(|group| group.group_name).collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let vpc = self.vpc.as_ref().map(|vpc| &***vpc);
         let description = self.description.as_ref().map_or(DESCRIPTION, |text| text.as_str());
@@ -331,6 +339,7 @@ fn choose<'a>(
         .or_else(|| named().find(ours))
         .or_else(|| named().find(there))
         .or_else(|| named().find(other_stacks).filter(|_| only_looked_for()))
+        .or_else(|| named().next().filter(|_| wanted.whole))
 }
 
 fn found(
@@ -381,7 +390,7 @@ mod tests {
 
     fn chosen(vpc: Option<&str>, groups: &[SecurityGroup]) -> Option<String> {
         let desired = Some(Ec2SecurityGroup::deserialize(json!({ "vpc": vpc })).unwrap());
-        let wanted = Wanted { name: "web".to_owned(), desired, glance: false };
+        let wanted = Wanted::new("web", desired);
         choose(&wanted, groups, Some("default"), &site()).map(|group| group.group_id.clone())
     }
 

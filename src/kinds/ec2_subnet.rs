@@ -94,6 +94,10 @@ lake-vpc:
         named::owned(aws, "subnet/", async || aws.ec2.describe_subnets(&[]).await).await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        Ok(named::names(&aws.ec2.describe_subnets(&[]).await?, |subnet| subnet.default_for_az))
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let zone = self.zone.as_ref().map(|zone| zone.as_str());
         let made = cx.ec2.create_subnet(&self.vpc, &self.cidr, zone, &self.tags).await;

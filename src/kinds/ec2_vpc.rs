@@ -10,10 +10,8 @@ use crate::aws::ec2::{Vpc, VpcAttribute};
 use crate::aws::named::{self, christen, known, retag};
 use crate::aws::{Aws, Error, absent, gone_is_fine, obstacles};
 use crate::cidr::{self, Ipv4Range};
-use crate::field::{Computed, Immutable, Tags};
-use crate::kind::{
-    ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When,
-};
+use crate::field::{Computed, Immutable, Tags, leave_out};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When};
 use crate::reference::is_marked;
 
 /// A VPC: a network of its own in one region. `network` makes a whole one, with subnets and the way
@@ -121,6 +119,10 @@ lake-vpc:
         named::owned(aws, "vpc/", async || aws.ec2.describe_vpcs(&[]).await).await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        Ok(named::names(&aws.ec2.describe_vpcs(&[]).await?, |vpc| vpc.is_default))
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         // The answer of an earlier call may have been lost.
         if named::own(&cx.ec2.describe_vpcs(&[]).await?, cx.name, &cx.site).is_some() {
@@ -172,6 +174,10 @@ lake-vpc:
     fn predict(&mut self, name: &str, _site: &Site, _root: &Path) {
         self.make_canonical();
         christen(&mut self.tags, name);
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        leave_out(&mut self.tenancy, Immutable(Tenancy::Default));
     }
 
     fn check(&self, _root: &Path) -> Vec<(String, String)> {

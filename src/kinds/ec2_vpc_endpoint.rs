@@ -164,6 +164,10 @@ lake-private-a:
         named::owned(aws, "vpc-endpoint/", async || standing(aws).await).await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        Ok(named::names(&standing(aws).await?, |_| false))
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         // The answer of an earlier call may have been lost.
         if named::own(&standing(cx.aws).await?, cx.name, &cx.site)
@@ -219,6 +223,13 @@ lake-private-a:
             self.service.0 = format!("com.amazonaws.{}.{}", site.region, *self.service);
         }
         christen(&mut self.tags, name);
+    }
+
+    fn written(&mut self, _name: &str, site: &Site) {
+        let prefix = format!("com.amazonaws.{}.", site.region);
+        if let Some(short) = self.service.strip_prefix(&prefix) {
+            self.service = Immutable(short.to_owned());
+        }
     }
 
     fn check(&self, _root: &Path) -> Vec<(String, String)> {

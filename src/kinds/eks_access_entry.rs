@@ -132,8 +132,11 @@ lake-control-plane:
             }
             if entry.is_none() {
                 let all = entries(aws, cluster).await?;
-                let ours = |entry: &AccessEntry| named(entry, aws).as_deref() == Some(name);
-                entry = all.into_iter().find(ours);
+                let meant = |entry: &AccessEntry| match one.whole {
+                    true => name_for_import(entry) == name,
+                    false => named(entry, aws).as_deref() == Some(name),
+                };
+                entry = all.into_iter().find(meant);
             }
             let Some(entry) = entry else { return Ok::<_, Error>(None) };
             let policies = policies(aws, &entry).await?;
@@ -147,6 +150,16 @@ lake-control-plane:
         let found = clusters.iter().map(|cluster| async move {
             let entries = entries(aws, cluster).await?;
             let names = entries.iter().filter_map(|entry| named(entry, aws));
+            Ok::<_, Error>(names.map(|name| format!("{cluster}/{name}")).collect::<Vec<_>>())
+        });
+        Ok(try_join_all(found).await?.into_iter().flatten().collect())
+    }
+
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let clusters = eks::all_clusters(aws).await?;
+        let found = clusters.iter().map(|cluster| async move {
+            let entries = entries(aws, cluster).await?;
+            let names = entries.iter().filter(|entry| !is_by_aws(entry)).map(name_for_import);
             Ok::<_, Error>(names.map(|name| format!("{cluster}/{name}")).collect::<Vec<_>>())
         });
         Ok(try_join_all(found).await?.into_iter().flatten().collect())
@@ -241,6 +254,19 @@ fn policy_arn(policy: &str, site: &Site) -> String {
 
 fn named(entry: &AccessEntry, aws: &Aws) -> Option<String> {
     marked_name(&eks::from_aws(entry.tags()), &aws.site.stack)
+}
+
+/// What an import calls it: as its stack does, or after whom it lets in.
+fn name_for_import(entry: &AccessEntry) -> String {
+    let marked = eks::from_aws(entry.tags()).get("lagoa:name").cloned();
+    let principal = entry.principal_arn().unwrap_or_default();
+    marked.unwrap_or_else(|| principal.rsplit('/').next().unwrap_or(principal).to_owned())
+}
+
+/// EKS makes entries for the machines of node groups and for itself.
+fn is_by_aws(entry: &AccessEntry) -> bool {
+    let machine = entry.r#type().is_some_and(|one| one != "STANDARD");
+    machine || entry.principal_arn().is_some_and(|arn| arn.contains(":role/aws-service-role/"))
 }
 
 async fn describe(aws: &Aws, cluster: &str, principal: &str) -> Result<Option<AccessEntry>, Error> {

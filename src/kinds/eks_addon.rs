@@ -145,6 +145,17 @@ lake-network:
         eks::owned(aws, "addon").await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let clusters = eks::all_clusters(aws).await?;
+        let found = clusters.iter().map(|cluster| async move {
+            let pages = aws.eks.list_addons().cluster_name(cluster).into_paginator();
+            let names: Result<Vec<String>, _> = pages.items().send().collect().await;
+            let names = absent(names)?.unwrap_or_default().into_iter();
+            Ok::<_, Error>(names.map(|name| format!("{cluster}/{name}")).collect::<Vec<_>>())
+        });
+        Ok(try_join_all(found).await?.into_iter().flatten().collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let (cluster, name) = split(cx.name);
         cx.eks

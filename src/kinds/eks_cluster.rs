@@ -18,7 +18,6 @@ use crate::aws::{Aws, Class, Error, absent, eks, gone_is_fine};
 use crate::field::{
     Computed, Immutable, KmsKeyArn, RoleArn, SecurityGroupId, SubnetId, Tags, WriteOnly,
 };
-use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Phase, Site, Takes, Wanted};
 use crate::kind::{
     ANY, Access, Cx, Farewell, Found, Grant, Kind, Neighbours, OnDestroy, Phase, Site, Takes,
     Wanted, When,
@@ -198,6 +197,10 @@ lake-control-plane:
 
     async fn owned(aws: &Aws) -> Result<Vec<String>, Error> {
         aws.swept("eks", "cluster/").await
+    }
+
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        eks::all_clusters(aws).await
     }
 
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {

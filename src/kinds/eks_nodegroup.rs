@@ -16,8 +16,9 @@ use crate::aws::retired::retired;
 use crate::aws::{Aws, Error, absent, eks, gone_is_fine};
 use crate::field::{
     Computed, EksClusterName, Immutable, KeyPairName, RoleArn, SecurityGroupId, SubnetId, Tags,
+    leave_out,
 };
-use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Takes, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted};
 use crate::reference::is_marked;
 use words::{AmiType, CapacityType, TaintEffect};
 
@@ -228,6 +229,17 @@ lake-nodes:
         eks::owned(aws, "nodegroup").await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let clusters = eks::all_clusters(aws).await?;
+        let found = clusters.iter().map(|cluster| async move {
+            let pages = aws.eks.list_nodegroups().cluster_name(cluster).into_paginator();
+            let names: Result<Vec<String>, _> = pages.items().send().collect().await;
+            let names = absent(names)?.unwrap_or_default().into_iter();
+            Ok::<_, Error>(names.map(|name| format!("{cluster}/{name}")).collect::<Vec<_>>())
+        });
+        Ok(try_join_all(found).await?.into_iter().flatten().collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         calls::create(self, cx).await
     }
@@ -242,6 +254,12 @@ lake-nodes:
         let (cluster, name) = split(cx.name);
         let call = cx.eks.delete_nodegroup().cluster_name(cluster).nodegroup_name(name);
         gone_is_fine(call.send().await)
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        self.release_version = None;
+        self.version = None;
+        leave_out(&mut self.capacity_type, Immutable(CapacityType::OnDemand));
     }
 
     /// A group with complaints is usable, or will be: it isn't thrown away for them.

@@ -139,6 +139,17 @@ eks-pod-identity-agent:
         Ok(try_join_all(found).await?.into_iter().flatten().collect())
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let clusters = eks::all_clusters(aws).await?;
+        let found = clusters.iter().map(|cluster| async move {
+            let all = list(aws, cluster).await?;
+            let all = try_join_all(all.iter().map(|one| describe(aws, one))).await?;
+            let names = all.iter().flatten().map(name_for_import);
+            Ok::<_, Error>(names.map(|name| format!("{cluster}/{name}")).collect::<Vec<_>>())
+        });
+        Ok(try_join_all(found).await?.into_iter().flatten().collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         cx.eks
             .create_pod_identity_association()
@@ -248,11 +259,22 @@ async fn find(
     }
     if association.is_none() {
         let described = try_join_all(here().map(|one| describe(aws, one))).await?;
-        let ours = |one: &PodIdentityAssociation| named(one, aws).as_deref() == Some(name);
-        association = described.into_iter().flatten().find(ours);
+        let meant = |one: &PodIdentityAssociation| match wanted.whole {
+            true => name_for_import(one) == name,
+            false => named(one, aws).as_deref() == Some(name),
+        };
+        association = described.into_iter().flatten().find(meant);
     }
     let found = association.map(|one| Found { name: wanted.name.clone(), fields: fields(&one) });
     Ok(found)
+}
+
+/// What an import calls it: as its stack does, or after the account that it is for.
+fn name_for_import(one: &PodIdentityAssociation) -> String {
+    let marked = eks::from_aws(one.tags()).get("lagoa:name").cloned();
+    let (namespace, account) = (one.namespace(), one.service_account());
+    let made = || format!("{}-{}", namespace.unwrap_or_default(), account.unwrap_or_default());
+    marked.unwrap_or_else(made)
 }
 
 fn fields(one: &PodIdentityAssociation) -> EksPodIdentity {

@@ -338,6 +338,11 @@ EMR_EC2_DefaultRole:
         Ok(names.into_iter().collect())
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let alive = lookup::listed(aws, &lookup::ALIVE).await?;
+        Ok(alive.into_iter().filter_map(|one| one.name).collect())
+    }
+
     /// EMR starts another cluster of the name as often as it is asked, so each call looks first.
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let listed = lookup::listed(cx.aws, &lookup::ALIVE).await?;

@@ -97,6 +97,11 @@ encrypted:
         Ok(names)
     }
 
+    /// Its name is its mark, and EMR renames nothing: another stack's can't be taken over.
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        Self::owned(aws).await
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let call = cx.emr.create_security_configuration().name(marked(cx.name, &cx.site));
         call.security_configuration(self.configuration.0.0.to_string()).send().await?;

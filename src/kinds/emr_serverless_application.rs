@@ -202,9 +202,12 @@ jobs-logs: { kind: s3_bucket, on_destroy: delete }
         Ok(names.into_iter().collect())
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        Ok(live::listed(aws).await?.into_iter().filter_map(|one| one.name).collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
-        let wanted =
-            Wanted { name: cx.name.to_owned(), desired: Some(self.clone()), glance: false };
+        let wanted = Wanted::new(cx.name, Some(self.clone()));
         let there = live::read(cx.aws, &[wanted]).await?;
         if there.iter().any(|one| one.fields.tags.get("lagoa:stack") == Some(&cx.site.stack)) {
             return Ok(());

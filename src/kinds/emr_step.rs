@@ -178,6 +178,11 @@ EMR_EC2_DefaultRole:
         Ok(Vec::new())
     }
 
+    /// A step is a run of something, and no run can be taken over.
+    async fn names(_: &Aws) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
     /// EMR runs another step of the name as often as it is asked, so each call looks first.
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         if cx.orders.seed_accept.contains(cx.key) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::policies::{Held, Holder, inline_of, managed_of};
 use crate::aws::{Aws, Error, absent, gone_is_fine, iam};
-use crate::field::{Computed, Derived, Policy, PolicyArn};
+use crate::field::{Computed, Derived, Policy, PolicyArn, leave_out};
 use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Owner, Site, Wanted, When};
 
 /// An IAM group. Who is in it is said by each `iam_user`'s `groups`.
@@ -100,6 +100,11 @@ data-engineers:
         Ok(ours.filter_map(|group| group.group_name.clone()).collect())
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let account = aws.account().await?;
+        Ok(account.groups.iter().filter_map(|group| group.group_name.clone()).collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let path = self.path_in_aws(&cx.site);
         cx.iam.create_group().group_name(cx.name).path(path).send().await?;
@@ -145,6 +150,13 @@ data-engineers:
         let path = self.path_in_aws(site);
         self.arn = site.arn("iam", "", &format!("group{path}{name}")).into();
         self.marked_path = path.into();
+    }
+
+    fn written(&mut self, _name: &str, site: &Site) {
+        self.managed_policies = iam::short_policies(&self.managed_policies, site);
+        let path = self.path.take();
+        self.path = path.map(|path| iam::unmarked_path(&path).0.to_owned());
+        leave_out(&mut self.path, "/".to_owned());
     }
 
     fn owner(&self) -> Option<Owner> {

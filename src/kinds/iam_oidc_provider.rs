@@ -98,8 +98,11 @@ github:
         if known.iter().any(Option::is_none) {
             let all = all(aws).await?;
             for (one, known) in wanted.iter().zip(&mut known).filter(|(_, known)| known.is_none()) {
-                let ours = |provider: &&Self| provider.named(aws) == Some(one.name.as_str());
-                *known = all.iter().find(ours).cloned();
+                let meant = |provider: &&Self| match one.whole {
+                    true => provider.name_for_import() == one.name,
+                    false => provider.named(aws) == Some(one.name.as_str()),
+                };
+                *known = all.iter().find(meant).cloned();
             }
         }
         let found = wanted.iter().zip(known);
@@ -112,6 +115,10 @@ github:
     async fn owned(aws: &Aws) -> Result<Vec<String>, Error> {
         let all = all(aws).await?;
         Ok(all.iter().filter_map(|one| one.named(aws)).map(str::to_owned).collect())
+    }
+
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        Ok(all(aws).await?.iter().map(Self::name_for_import).collect())
     }
 
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
@@ -210,6 +217,14 @@ impl IamOidcProvider {
     fn named(&self, aws: &Aws) -> Option<&str> {
         let ours = self.tags.get("lagoa:stack") == Some(&aws.site.stack);
         self.tags.get("lagoa:name").filter(|_| ours).map(String::as_str)
+    }
+}
+
+impl IamOidcProvider {
+    /// What an import calls it: as its stack does, or after its URL.
+    fn name_for_import(&self) -> String {
+        let marked = self.tags.get("lagoa:name").cloned();
+        marked.unwrap_or_else(|| self.url.replace('/', "-"))
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::policies::Holder;
 use crate::aws::{Aws, Error, absent, gone_is_fine, iam};
-use crate::field::{Computed, Immutable, Policy, Tags};
+use crate::field::{Computed, Immutable, Policy, Tags, leave_out};
 use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Owner, Site, Wanted, When};
 
 /// A managed IAM policy, which roles, users and groups attach by its key.
@@ -110,6 +110,11 @@ read-raw:
         Ok(names.into_iter().collect())
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let account = aws.account().await?;
+        Ok(account.policies.iter().filter_map(name_of).map(str::to_owned).collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         cx.iam
             .create_policy()
@@ -164,6 +169,12 @@ read-raw:
     fn predict(&mut self, name: &str, site: &Site, _root: &std::path::Path) {
         let path = self.path_in_aws(site);
         self.arn = site.arn("iam", "", &format!("policy{path}{name}")).into();
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        let path = self.path.take();
+        self.path = path.map(|path| Immutable(iam::unmarked_path(&path).0.to_owned()));
+        leave_out(&mut self.path, Immutable("/".to_owned()));
     }
 
     /// The tags count before the path: they can be changed when another stack takes over.

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::policies::{Held, Holder, inline_of, managed_of};
-use crate::aws::{Aws, Error, absent, gone_is_fine, iam};
-use crate::field::{Computed, Differs, Immutable, Policy, PolicyArn, Tags};
+use crate::aws::{Aws, Error, absent, dms, gone_is_fine, iam};
+use crate::field::{Computed, Differs, Immutable, Policy, PolicyArn, Tags, leave_out};
 use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted, When};
 use trust::Services;
 
@@ -168,6 +168,21 @@ read-raw:
         Ok(iam::tagged(roles, &aws.site.stack))
     }
 
+    /// Those of services (`AWSServiceRoleFor…`) and of single sign-on (`AWSReservedSSO_…`) are AWS's,
+    /// and those of DMS are the whole account's.
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let account = aws.account().await?;
+        let by_aws = |role: &&RoleDetail| {
+            let path = role.path().unwrap_or_default();
+            let name = role.role_name().unwrap_or_default();
+            path.starts_with("/aws-service-role/")
+                || path.starts_with("/aws-reserved/")
+                || dms::FIXED_ROLES.iter().any(|fixed| fixed.name == name)
+        };
+        let made = account.roles.iter().filter(|role| !by_aws(role));
+        Ok(made.filter_map(|role| role.role_name.clone()).collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let boundary = self.permissions_boundary.as_ref().filter(|policy| !policy.is_empty());
         let boundary = boundary.map(|policy| iam::managed_policy(policy, &cx.site).0);
@@ -232,6 +247,18 @@ read-raw:
             let arn = site.arn("iam", "", &format!("instance-profile{path}{name}"));
             self.instance_profile_arn = arn.into();
         }
+    }
+
+    fn written(&mut self, _name: &str, site: &Site) {
+        let service = self.trust.as_ref().and_then(Services::short_for);
+        if service.is_some() {
+            (self.service, self.trust) = (service, None);
+        }
+        self.managed_policies = iam::short_policies(&self.managed_policies, site);
+        let boundary = self.permissions_boundary.take();
+        self.permissions_boundary = boundary.map(|policy| iam::short_policy(&policy, site));
+        leave_out(&mut self.path, Immutable("/".to_owned()));
+        leave_out(&mut self.max_session_seconds, 3600);
     }
 
     fn check(&self, _root: &std::path::Path) -> Vec<(String, String)> {
@@ -352,7 +379,7 @@ async fn read_details(
     found: &mut [Found<IamRole>],
 ) -> Result<(), Error> {
     let asks = |role: &IamRole| role.description.is_some() || role.max_session_seconds.is_some();
-    let asking = wanted.iter().filter(|one| one.desired.as_ref().is_some_and(asks));
+    let asking = wanted.iter().filter(|one| one.asks(asks));
     let asking: BTreeSet<&str> = asking.map(|one| one.name.as_str()).collect();
     let mut found: Vec<_> =
         found.iter_mut().filter(|one| asking.contains(one.name.as_str())).collect();

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::policies::{Held, Holder, inline_of, managed_of};
 use crate::aws::{Aws, Error, gone_is_fine, iam, vault};
-use crate::field::{Computed, Differs, GroupName, Policy, PolicyArn, Tags, WriteOnly, set_change};
+use crate::field::{Computed, Differs, GroupName, Policy, PolicyArn, Tags, WriteOnly, leave_out, set_change};
 use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted, When};
 
 /// An IAM user. Passwords and access keys that lagoa makes for it go straight into Secrets Manager
@@ -207,6 +207,11 @@ data-engineers:
         Ok(iam::tagged(users, &aws.site.stack))
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let account = aws.account().await?;
+        Ok(account.users.iter().filter_map(|user| user.user_name.clone()).collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let boundary = self.permissions_boundary.as_ref().filter(|policy| !policy.is_empty());
         let boundary = boundary.map(|policy| iam::managed_policy(policy, &cx.site).0);
@@ -270,6 +275,19 @@ data-engineers:
         let path = self.path.as_deref().unwrap_or("/");
         self.arn = site.arn("iam", "", &format!("user{path}{name}")).into();
         self.console_url = console::url(site).into();
+    }
+
+    fn written(&mut self, name: &str, site: &Site) {
+        self.managed_policies = iam::short_policies(&self.managed_policies, site);
+        let boundary = self.permissions_boundary.take();
+        self.permissions_boundary = boundary.map(|policy| iam::short_policy(&policy, site));
+        leave_out(&mut self.path, "/".to_owned());
+        if let Some(console) = &mut self.console {
+            leave_out(&mut console.password_secret, format!("{name}/console"));
+        }
+        if let Some(key) = &mut self.access_key {
+            leave_out(&mut key.secret, format!("{name}/access-key"));
+        }
     }
 
     fn check(&self, _root: &std::path::Path) -> Vec<(String, String)> {
@@ -368,12 +386,11 @@ async fn read_one(
     wanted: &Wanted<IamUser>,
     mut fields: IamUser,
 ) -> Result<Found<IamUser>, Error> {
-    let desired = wanted.desired.as_ref();
-    if desired.is_some_and(|user| user.console.is_some()) {
+    if wanted.asks(|user| user.console.is_some()) {
         let live = console::read(aws, &wanted.name, &fields.tags).await?;
         (fields.console, fields.password_secret_arn.0) = live.unzip();
     }
-    if desired.is_some_and(|user| user.access_key.is_some()) {
+    if wanted.asks(|user| user.access_key.is_some()) {
         let live = key::read(aws, &wanted.name, &fields.tags).await?;
         let (key, arn) = live.unzip();
         fields.access_key_id.0 = key.is_some().then(|| key::id(&fields.tags)).flatten();

@@ -10,10 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Class, Error, absent, gone_is_fine};
-use crate::field::{Computed, Differs, Immutable, Policy, Tags};
-use crate::kind::{
-    ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Wanted, When,
-};
+use crate::field::{Computed, Differs, Immutable, Policy, Tags, leave_out};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Wanted, When};
 pub use words::{Spec, Usage};
 
 /// A KMS key, known by the alias `alias/NAME`.
@@ -170,6 +168,11 @@ coins-data:
         Ok(names.into_iter().flatten().collect())
     }
 
+    /// By their aliases: a key without one has no name.
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        calls::names(aws).await
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let id = match calls::left_behind(self, cx).await? {
             Some(id) => id,
@@ -250,6 +253,15 @@ coins-data:
         self.alias = alias(name).into();
     }
 
+    fn written(&mut self, _name: &str, _site: &Site) {
+        leave_out(&mut self.spec, Immutable(Spec::SymmetricDefault));
+        leave_out(&mut self.usage, Immutable(Usage::EncryptDecrypt));
+        leave_out(&mut self.rotation_period_days, 365);
+        if !self.rotation {
+            self.rotation_period_days = None;
+        }
+    }
+
     fn check(&self, _root: &Path) -> Vec<(String, String)> {
         let mut wrong = Vec::new();
         let mut say = |path: &str, message: &str| wrong.push((path.into(), message.into()));
@@ -289,6 +301,6 @@ async fn read_one(aws: &Aws, wanted: &Wanted<KmsKey>) -> Result<Option<Found<Kms
     if calls::is_going(&key) {
         return Ok(None);
     }
-    let fields = calls::fields(aws, &wanted.name, &key, wanted.desired.as_ref()).await?;
+    let fields = calls::fields(aws, wanted, &key).await?;
     Ok(fields.map(|fields| Found { name: wanted.name.clone(), fields }))
 }

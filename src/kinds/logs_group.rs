@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::aws::kms::same_key;
 use crate::aws::words::parse;
 use crate::aws::{Aws, Error, absent, gone_is_fine, json};
-use crate::field::{Computed, Differs, Immutable, KmsKeyArn, Tags};
+use crate::field::{Computed, Differs, Immutable, KmsKeyArn, Tags, leave_out};
 use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Site, Wanted};
 use crate::reference::is_marked;
 
@@ -123,6 +123,10 @@ coins-logs:
         aws.swept("logs", "log-group:").await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        Ok(listed(aws, "", |_| true).await?.into_iter().map(|one| one.log_group_name).collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let members = json!({
             "logGroupName": cx.name,
@@ -172,6 +176,12 @@ coins-logs:
 
     fn predict(&mut self, name: &str, site: &Site, _root: &Path) {
         self.arn = site.arn("logs", &site.region, &format!("log-group:{name}")).into();
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        leave_out(&mut self.retention_days, 0);
+        leave_out(&mut self.deletion_protection, false);
+        leave_out(&mut self.class, Immutable(Class::Standard));
     }
 
     fn check(&self, _root: &Path) -> Vec<(String, String)> {
@@ -255,9 +265,24 @@ struct GroupTags {
     tags: Tags,
 }
 
-/// The groups of these names: those of their common prefix, in pages, until all are there.
+/// The groups of these names: those of their common prefix, in pages.
 async fn groups(aws: &Aws, names: &[&str]) -> Result<Vec<Group>, Error> {
-    let prefix = common_prefix(names);
+    let mut found = listed(aws, common_prefix(names), |found| {
+        // A prefix's own group comes first, so that one name takes one page.
+        let there = |name: &&str| found.iter().any(|one| one.log_group_name == **name);
+        names.len() > 1 && !names.iter().all(there)
+    })
+    .await?;
+    found.retain(|group| names.contains(&group.log_group_name.as_str()));
+    Ok(found)
+}
+
+/// The groups whose names begin so, page by page as long as there are more to find.
+async fn listed(
+    aws: &Aws,
+    prefix: &str,
+    more: impl Fn(&[Group]) -> bool,
+) -> Result<Vec<Group>, Error> {
     let mut found = Vec::new();
     let mut token = None;
     loop {
@@ -267,11 +292,9 @@ async fn groups(aws: &Aws, names: &[&str]) -> Result<Vec<Group>, Error> {
             "limit": 50,
         });
         let page: Groups = aws.logs.call("DescribeLogGroups", members).await?;
-        let wanted = |group: &Group| names.contains(&group.log_group_name.as_str());
-        found.extend(page.log_groups.into_iter().filter(wanted));
+        found.extend(page.log_groups);
         token = page.next_token;
-        // A prefix's own group comes first, so that one name takes one page.
-        if token.is_none() || found.len() == names.len() || names.len() == 1 {
+        if token.is_none() || !more(&found) {
             return Ok(found);
         }
     }

@@ -170,6 +170,10 @@ lake-clients:
         Ok(Vec::new())
     }
 
+    async fn names(_: &Aws) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
     async fn create(&self, _: &Cx<'_>) -> Result<(), Error> {
         Err(Error::internal("a network has no verbs"))
     }

@@ -16,7 +16,7 @@ use crate::aws::words::word;
 use crate::aws::{Aws, Error, absent, gone_is_fine, rds_tags};
 use crate::field::{
     Computed, Connection, DbClusterParameterGroupName, DbSubnetGroupName, Derived, Differs,
-    Immutable, KmsKeyArn, SecretSource, SecurityGroupId, Tags, WriteOnly,
+    Immutable, KmsKeyArn, SecretSource, SecurityGroupId, Tags, WriteOnly, leave_out,
 };
 use crate::kind::{
     Access, Cx, Farewell, Found, Grant, Kind, Neighbours, OnDestroy, Phase, Site, Takes, Wanted,
@@ -280,6 +280,13 @@ cluster-postgres16:
         aws.swept("rds", "cluster:").await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let all: Result<Vec<_>, _> =
+            aws.rds.describe_db_clusters().into_paginator().items().send().collect().await;
+        let names = all?.into_iter().filter_map(|one| one.db_cluster_identifier);
+        Ok(names.collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         match &self.snapshot {
             Some(snapshot) => self.restore(snapshot, cx).await,
@@ -365,6 +372,21 @@ cluster-postgres16:
     fn predict(&mut self, name: &str, site: &Site, _root: &Path) {
         self.arn = site.arn("rds", &site.region, &format!("cluster:{name}")).into();
         self.password_of_snapshot = false.into();
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        self.backup_window = None;
+        self.maintenance_window = None;
+        self.managed_password_kms_key = None;
+        leave_out(&mut self.backup_retention_days, 1);
+        leave_out(&mut self.deletion_protection, false);
+        leave_out(&mut self.iam_authentication, false);
+        leave_out(&mut self.http_endpoint, false);
+        leave_out(&mut self.copy_tags_to_snapshot, false);
+        leave_out(&mut self.storage_encrypted, Immutable(false));
+        leave_out(&mut self.network_type, NetworkType::Ipv4);
+        self.subnet_group.take_if(|group| &***group == "default");
+        self.parameter_group.take_if(|group| group.starts_with("default"));
     }
 
     fn undecided(&self, live: &Self, _root: &Path) -> Option<String> {

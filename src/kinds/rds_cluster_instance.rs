@@ -11,7 +11,7 @@ use crate::aws::words::{parse, word};
 use crate::aws::{Aws, Class, Error, absent, gone_is_fine, rds_tags};
 use crate::field::{
     Computed, DbClusterName, DbParameterGroupName, Derived, Differs, Immutable, KmsKeyArn, RoleArn,
-    Tags, changed,
+    Tags, changed, leave_out,
 };
 use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted};
 
@@ -194,6 +194,16 @@ coins-aurora:
         aws.swept("rds", "db:").await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let all: Result<Vec<DbInstance>, _> =
+            aws.rds.describe_db_instances().into_paginator().items().send().collect().await;
+        let names = all?
+            .into_iter()
+            .filter(|one| one.db_cluster_identifier.is_some())
+            .filter_map(|one| one.db_instance_identifier);
+        Ok(names.collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let call = cx.rds.create_db_instance().db_instance_identifier(cx.name);
         call.db_cluster_identifier(self.cluster.to_string())
@@ -301,6 +311,21 @@ coins-aurora:
     fn predict(&mut self, name: &str, site: &Site, _root: &Path) {
         self.arn = site.arn("rds", &site.region, &format!("db:{name}")).into();
         self.reboot_pending = false.into();
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        self.maintenance_window = None;
+        self.ca_certificate = None;
+        self.availability_zone = None;
+        leave_out(&mut self.auto_minor_version_upgrade, true);
+        leave_out(&mut self.promotion_tier, 1);
+        leave_out(&mut self.performance_insights, false);
+        leave_out(&mut self.monitoring_interval_seconds, 0);
+        self.parameter_group.take_if(|group| group.starts_with("default"));
+        if self.performance_insights.is_none() {
+            self.performance_insights_kms_key = None;
+            self.performance_insights_retention_days = None;
+        }
     }
 
     fn replace_because(&self, live: &Self) -> Option<String> {

@@ -18,7 +18,7 @@ use crate::aws::words::word;
 use crate::aws::{Aws, Error, absent, gone_is_fine, rds_tags};
 use crate::field::{
     Computed, Connection, DbParameterGroupName, DbSubnetGroupName, Derived, Immutable, KmsKeyArn,
-    RoleArn, SecretSource, SecurityGroupId, Tags, WriteOnly,
+    RoleArn, SecretSource, SecurityGroupId, Tags, WriteOnly, leave_out,
 };
 use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Wanted};
 pub use words::{
@@ -339,6 +339,16 @@ rds-postgres15:
         aws.swept("rds", "db:").await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let all: Result<Vec<DbInstance>, _> =
+            aws.rds.describe_db_instances().into_paginator().items().send().collect().await;
+        let names = all?
+            .into_iter()
+            .filter(|one| one.db_cluster_identifier.is_none())
+            .filter_map(|one| one.db_instance_identifier);
+        Ok(names.collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         if let Some(snapshot) = &self.snapshot {
             return self.restore(snapshot, cx).await;
@@ -421,6 +431,47 @@ rds-postgres15:
         self.arn = site.arn("rds", &site.region, &format!("db:{name}")).into();
         self.reboot_pending = false.into();
         self.password_of_snapshot = false.into();
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        self.backup_window = None;
+        self.maintenance_window = None;
+        self.ca_certificate = None;
+        self.availability_zone = None;
+        self.license_model = None;
+        self.character_set = None;
+        self.national_character_set = None;
+        self.timezone = None;
+        self.engine_lifecycle_support = None;
+        self.managed_password_kms_key = None;
+        self.database_insights_mode = None;
+        leave_out(&mut self.backup_retention_days, 1);
+        leave_out(&mut self.auto_minor_version_upgrade, true);
+        leave_out(&mut self.multi_az, false);
+        leave_out(&mut self.deletion_protection, false);
+        leave_out(&mut self.dedicated_log_volume, false);
+        leave_out(&mut self.iam_authentication, false);
+        leave_out(&mut self.performance_insights, false);
+        leave_out(&mut self.monitoring_interval_seconds, 0);
+        leave_out(&mut self.copy_tags_to_snapshot, false);
+        leave_out(&mut self.storage_encrypted, Immutable(false));
+        leave_out(&mut self.network_type, NetworkType::Ipv4);
+        leave_out(&mut self.max_storage_gib, self.storage_gib);
+        if self.storage_type == Some(StorageType::Gp2) {
+            (self.storage_type, self.iops, self.storage_throughput_mibps) = (None, None, None);
+        }
+        if self.storage_type == Some(StorageType::Gp3) {
+            leave_out(&mut self.iops, 3000);
+            leave_out(&mut self.storage_throughput_mibps, 125);
+        }
+        let default = |group: &str| group.starts_with("default");
+        self.subnet_group.take_if(|group| &**group == "default");
+        self.parameter_group.take_if(|group| default(group));
+        self.option_group.take_if(|group| default(group));
+        if self.performance_insights.is_none() {
+            self.performance_insights_kms_key = None;
+            self.performance_insights_retention_days = None;
+        }
     }
 
     fn replace_because(&self, live: &Self) -> Option<String> {

@@ -104,6 +104,13 @@ postgres15:
         aws.swept("rds", "pg:").await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let all: Result<Vec<_>, _> =
+            aws.rds.describe_db_parameter_groups().into_paginator().items().send().collect().await;
+        let names = all?.into_iter().filter_map(|one| one.db_parameter_group_name);
+        Ok(names.filter(|name| !name.starts_with("default.")).collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let description = self.description.as_deref().map_or(DESCRIPTION, String::as_str);
         let call = cx.rds.create_db_parameter_group().db_parameter_group_name(cx.name);
@@ -141,6 +148,7 @@ async fn read_one(
     let Some(tags) = absent(rds_tags::read(aws, arn).await)? else { return Ok(None) };
     let parameters = match &wanted.desired {
         Some(desired) => Groups::Instances.set(aws, &wanted.name, &desired.parameters).await?,
+        None if wanted.whole => Groups::Instances.set(aws, &wanted.name, &BTreeMap::new()).await?,
         None => BTreeMap::new(),
     };
     let fields = RdsParameterGroup {

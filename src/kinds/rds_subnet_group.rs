@@ -94,6 +94,13 @@ db-subnets:
         aws.swept("rds", "subgrp:").await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let all: Result<Vec<_>, _> =
+            aws.rds.describe_db_subnet_groups().into_paginator().items().send().collect().await;
+        let names = all?.into_iter().filter_map(|one| one.db_subnet_group_name);
+        Ok(names.filter(|name| name != "default").collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let call = cx.rds.create_db_subnet_group().db_subnet_group_name(cx.name);
         let call = call.db_subnet_group_description(self.description_or_ours());

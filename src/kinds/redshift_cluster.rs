@@ -14,7 +14,7 @@ use crate::aws::password::Password;
 use crate::aws::{Aws, Error, absent, gone_is_fine, redshift_tags};
 use crate::field::{
     Computed, Derived, Immutable, KmsKeyArn, RedshiftParameterGroupName, RedshiftSubnetGroupName,
-    RoleArn, SecretSource, SecurityGroupId, Tags, Warehouse, WriteOnly,
+    RoleArn, SecretSource, SecurityGroupId, Tags, Warehouse, WriteOnly, leave_out,
 };
 use crate::kind::{
     ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Takes, Wanted,
@@ -244,6 +244,13 @@ warehouse-copy:
         aws.swept("redshift", "cluster:").await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let all: Result<Vec<_>, _> =
+            aws.redshift.describe_clusters().into_paginator().items().send().collect().await;
+        let names = all?.into_iter().filter_map(|one| one.cluster_identifier);
+        Ok(names.collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let call = self.with_settings(cx.redshift.create_cluster().cluster_identifier(cx.name));
         let call = if self.managed_password {
@@ -315,6 +322,20 @@ warehouse-copy:
     fn predict(&mut self, name: &str, site: &Site, _root: &Path) {
         self.arn = site.arn("redshift", &site.region, &format!("cluster:{name}")).into();
         self.reboot_pending = false.into();
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        self.maintenance_window = None;
+        self.managed_password_kms_key = None;
+        leave_out(&mut self.port, 5439);
+        leave_out(&mut self.enhanced_vpc_routing, false);
+        leave_out(&mut self.encrypted, true);
+        leave_out(&mut self.snapshot_retention_days, 1);
+        leave_out(&mut self.manual_snapshot_retention_days, -1);
+        leave_out(&mut self.maintenance_track, "current".to_owned());
+        leave_out(&mut self.version_upgrade, true);
+        self.subnet_group.take_if(|group| &***group == "default");
+        self.parameter_group.take_if(|group| group.starts_with("default"));
     }
 
     fn undecided(&self, live: &Self, _root: &Path) -> Option<String> {

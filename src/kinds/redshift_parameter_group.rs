@@ -108,6 +108,19 @@ warehouse-settings:
         aws.swept("redshift", "parametergroup:").await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let all: Result<Vec<_>, _> = aws
+            .redshift
+            .describe_cluster_parameter_groups()
+            .into_paginator()
+            .items()
+            .send()
+            .collect()
+            .await;
+        let names = all?.into_iter().filter_map(|one| one.parameter_group_name);
+        Ok(names.filter(|name| !name.starts_with("default.")).collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let description = self.description.as_deref().map_or(DESCRIPTION, String::as_str);
         let call = cx.redshift.create_cluster_parameter_group().parameter_group_name(cx.name);
@@ -182,9 +195,11 @@ async fn read_one(
     group: ClusterParameterGroup,
     wanted: &Wanted<RedshiftParameterGroup>,
 ) -> Result<Option<Found<RedshiftParameterGroup>>, Error> {
-    let parameters = match &wanted.desired {
+    let nothing = BTreeMap::new();
+    let desired = wanted.desired.as_ref().map(|desired| &desired.parameters);
+    let parameters = match desired.or(wanted.whole.then_some(&nothing)) {
         Some(desired) => absent(set_parameters(aws, &wanted.name, desired).await)?,
-        None => Some(BTreeMap::new()),
+        None => Some(nothing),
     };
     let Some(parameters) = parameters else { return Ok(None) };
     let site = &aws.site;
@@ -203,12 +218,12 @@ async fn read_one(
 async fn set_parameters(
     aws: &Aws,
     group: &str,
-    desired: &RedshiftParameterGroup,
+    desired: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, Error> {
     let mut set = values(aws, group, "user").await?;
-    if desired.parameters.keys().any(|name| !set.contains_key(name)) {
+    if desired.keys().any(|name| !set.contains_key(name)) {
         let defaults = values(aws, group, "engine-default").await?.into_iter();
-        set.extend(defaults.filter(|(name, _)| desired.parameters.contains_key(name)));
+        set.extend(defaults.filter(|(name, _)| desired.contains_key(name)));
     }
     Ok(set)
 }

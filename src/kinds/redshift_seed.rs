@@ -162,6 +162,10 @@ warehouse:
         Ok(Vec::new())
     }
 
+    async fn names(_: &Aws) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         self.carry_out(cx).await
     }

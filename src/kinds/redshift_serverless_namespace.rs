@@ -219,6 +219,15 @@ sales-copy:
         Ok(names)
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let mut pages = aws.redshift_serverless.list_namespaces().into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            names.extend(page?.namespaces.into_iter().filter_map(|one| one.namespace_name));
+        }
+        Ok(names)
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let key = self.managed_password_kms_key.as_deref().map(str::to_owned);
         let call = cx.redshift_serverless.create_namespace().namespace_name(cx.name);

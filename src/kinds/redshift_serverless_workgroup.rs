@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Error, absent, gone_is_fine, redshift_serverless_tags as tags};
 use crate::field::{
-    Computed, Differs, Immutable, RedshiftNamespaceName, SecurityGroupId, SubnetId, Tags, Warehouse,
+    Computed, Differs, Immutable, RedshiftNamespaceName, SecurityGroupId, SubnetId, Tags,
+    Warehouse, leave_out,
 };
-use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Takes, Wanted, When};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When};
 
 /// A workgroup of Redshift Serverless: the compute, the network and the limits that work on the data
 /// of one namespace. It costs only while it works.
@@ -166,6 +167,15 @@ sales-data:
         Ok(names)
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let mut pages = aws.redshift_serverless.list_workgroups().into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            names.extend(page?.workgroups.into_iter().filter_map(|one| one.workgroup_name));
+        }
+        Ok(names)
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let call = cx.redshift_serverless.create_workgroup().workgroup_name(cx.name);
         let parameters = (!self.parameters.is_empty()).then(|| self.config_parameters());
@@ -197,6 +207,13 @@ sales-data:
     async fn delete(&self, _farewell: &Farewell, cx: &Cx<'_>) -> Result<(), Error> {
         let call = cx.redshift_serverless.delete_workgroup().workgroup_name(cx.name);
         gone_is_fine(call.send().await)
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        leave_out(&mut self.base_capacity, 128);
+        leave_out(&mut self.enhanced_vpc_routing, false);
+        leave_out(&mut self.port, 5439);
+        leave_out(&mut self.track, "current".to_owned());
     }
 
     fn phase(&self) -> Phase {

@@ -103,6 +103,19 @@ warehouse-subnets:
         aws.swept("redshift", "subnetgroup:").await
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let all: Result<Vec<_>, _> = aws
+            .redshift
+            .describe_cluster_subnet_groups()
+            .into_paginator()
+            .items()
+            .send()
+            .collect()
+            .await;
+        let names = all?.into_iter().filter_map(|one| one.cluster_subnet_group_name);
+        Ok(names.filter(|name| name != "default").collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let call = cx.redshift.create_cluster_subnet_group().cluster_subnet_group_name(cx.name);
         let call = call.description(self.description.as_deref().unwrap_or(DESCRIPTION));

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::aws::{Aws, Error, gone_is_fine};
-use crate::field::{Computed, Differs, Policy, Tags};
+use crate::field::{Computed, Differs, Policy, Tags, leave_out};
 use crate::kind::{Access, Cx, Farewell, Found, Kind, OnDestroy, Site, Wanted};
 
 pub use access::{Ownership, PublicAccessBlock};
@@ -151,6 +151,15 @@ access-logs:
         Ok(names)
     }
 
+    /// Those of the region; the one with lagoa's own locks and history isn't a resource.
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let call = aws.s3.list_buckets().bucket_region(&aws.site.region);
+        let all: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+        let names = all?.into_iter().filter_map(|bucket| bucket.name);
+        let home = format!("lagoa-{}-{}", aws.site.account, aws.site.region);
+        Ok(names.filter(|name| *name != home).collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let mut configuration =
             CreateBucketConfiguration::builder().set_tags(Some(tags::to_aws(&self.tags)?));
@@ -229,6 +238,17 @@ access-logs:
             self.versioning = Some(true);
         }
         folders::normalise(&mut self.folders);
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        leave_out(&mut self.versioning, false);
+        leave_out(&mut self.lifecycle, BTreeSet::new());
+        leave_out(&mut self.cors, Vec::new());
+        leave_out(&mut self.notifications, Notifications::default());
+        leave_out(&mut self.logging, Logging::default());
+        leave_out(&mut self.ownership, Ownership::BucketOwnerEnforced);
+        self.encryption.take_if(|encryption| encryption.is_usual());
+        self.object_lock.take_if(|lock| !lock.enabled);
     }
 
     fn replace_because(&self, live: &Self) -> Option<String> {

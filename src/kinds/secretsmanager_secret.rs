@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
-use aws_sdk_secretsmanager::types::Tag;
+use aws_sdk_secretsmanager::types::{SecretListEntry, Tag};
 use futures::future::try_join_all;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::aws::kms::same_key;
-use crate::aws::{Aws, Class, Error, absent, gone_is_fine};
+use crate::aws::{Aws, Class, Error, absent, gone_is_fine, vault};
 use crate::field::{Computed, Derived, Differs, KmsKeyArn, Policy, SecretSource, Tags, WriteOnly};
 use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Wanted};
 
@@ -162,6 +162,21 @@ coins-password:
     async fn owned(aws: &Aws) -> Result<Vec<String>, Error> {
         let names = aws.swept("secretsmanager", "secret:").await?;
         Ok(names.iter().filter_map(|name| without_suffix(name)).collect())
+    }
+
+    /// Secrets that a service keeps for itself, and those that are parts of a resource, aren't resources.
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let mut pages = aws.secrets.list_secrets().into_paginator().send();
+        let mut all = Vec::new();
+        while let Some(page) = pages.next().await {
+            all.extend(page?.secret_list.unwrap_or_default());
+        }
+        let is_part = |secret: &SecretListEntry| {
+            secret.owning_service().is_some()
+                || secret.tags().iter().any(|tag| tag.key() == Some(vault::PART_OF))
+        };
+        let own = all.into_iter().filter(|one| one.deleted_date.is_none() && !is_part(one));
+        Ok(own.filter_map(|one| one.name).collect())
     }
 
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
@@ -340,8 +355,7 @@ async fn read_one(
     let name = wanted.name.as_str();
     let reply = absent(aws.secrets.describe_secret().secret_id(name).send().await)?;
     let Some(reply) = reply.filter(|reply| reply.deleted_date().is_none()) else { return Ok(None) };
-    let wants_policy = wanted.desired.as_ref().is_some_and(|desired| desired.policy.is_some());
-    let policy = if wants_policy {
+    let policy = if wanted.asks(|desired| desired.policy.is_some()) {
         let reply = aws.secrets.get_resource_policy().secret_id(name).send().await;
         absent(reply)?.and_then(|reply| reply.resource_policy().map(Policy::from_aws))
     } else {

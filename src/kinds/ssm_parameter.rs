@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::aws::kms::same_key;
 use crate::aws::words::parse;
 use crate::aws::{Aws, Error, absent, gone_is_fine, json};
-use crate::field::{Computed, Differs, Immutable, KmsKeyArn, SecretSource, Tags, WriteOnly};
+use crate::field::{Computed, Differs, Immutable, KmsKeyArn, SecretSource, Tags, WriteOnly, leave_out};
 use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted};
 use crate::reference::is_marked;
 
@@ -134,6 +134,11 @@ coins-currencies:
         Ok(names.map(|name| if name.contains('/') { format!("/{name}") } else { name }).collect())
     }
 
+    async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+        let all = described(aws, &json!([])).await?;
+        Ok(all.into_iter().map(|one| one.name).collect())
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let value = self.fresh_value(cx).await?;
         let mut members = self.members(None, &value, cx.name);
@@ -180,6 +185,12 @@ coins-currencies:
     fn predict(&mut self, name: &str, site: &Site, _root: &Path) {
         let name = name.trim_start_matches('/');
         self.arn = site.arn("ssm", &site.region, &format!("parameter/{name}")).into();
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        leave_out(&mut self.tier, Tier::Standard);
+        leave_out(&mut self.data_type, Immutable(DataType::Text));
+        leave_out(&mut self.kms_key, KmsKeyArn("alias/aws/ssm".to_owned()));
     }
 
     fn replace_because(&self, live: &Self) -> Option<String> {
@@ -321,19 +332,25 @@ async fn describe(aws: &Aws, wanted: &[Wanted<SsmParameter>]) -> Result<Vec<Meta
     let mut found = Vec::new();
     for some in wanted.chunks(NAMES_TO_DESCRIBE) {
         let names: Vec<&str> = some.iter().map(|one| one.name.as_str()).collect();
-        let filter = json!([{ "Key": "Name", "Option": "Equals", "Values": names }]);
-        let mut token = None;
-        loop {
-            let members = json!({ "ParameterFilters": filter, "NextToken": token });
-            let page: Described = aws.ssm.call("DescribeParameters", members).await?;
-            found.extend(page.parameters);
-            token = page.next_token.filter(|token| !token.is_empty());
-            if token.is_none() {
-                break;
-            }
-        }
+        let only = json!([{ "Key": "Name", "Option": "Equals", "Values": names }]);
+        found.extend(described(aws, &only).await?);
     }
     Ok(found)
+}
+
+/// The parameters that pass the filters, from all pages.
+async fn described(aws: &Aws, filters: &Value) -> Result<Vec<Metadata>, Error> {
+    let mut found = Vec::new();
+    let mut token = None;
+    loop {
+        let members = json!({ "ParameterFilters": filters, "NextToken": token });
+        let page: Described = aws.ssm.call("DescribeParameters", members).await?;
+        found.extend(page.parameters);
+        token = page.next_token.filter(|token| !token.is_empty());
+        if token.is_none() {
+            return Ok(found);
+        }
+    }
 }
 
 /// The texts of those that aren't secret.
@@ -341,9 +358,7 @@ async fn values(
     aws: &Aws,
     wanted: &[Wanted<SsmParameter>],
 ) -> Result<BTreeMap<String, String>, Error> {
-    let compared = |one: &&Wanted<SsmParameter>| {
-        one.desired.as_ref().is_some_and(|desired| desired.value.is_some())
-    };
+    let compared = |one: &&Wanted<SsmParameter>| one.asks(|desired| desired.value.is_some());
     let names: Vec<&str> = wanted.iter().filter(compared).map(|one| one.name.as_str()).collect();
     let calls = names.chunks(NAMES_TO_GET).map(|names| {
         aws.ssm.call::<Values>("GetParameters", json!({ "Names": names, "WithDecryption": false }))

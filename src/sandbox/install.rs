@@ -83,6 +83,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "ssm.py",
     "tagging.py",
     "templates.py",
+    "unmark.py",
     "validation.py",
     "warehouse.py",
     "warm_up.py",

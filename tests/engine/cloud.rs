@@ -341,6 +341,10 @@ impl AnyKind for Toy {
         Box::pin(async move { Ok(self.cloud.borrow().things.keys().cloned().collect()) })
     }
 
+    fn names<'a>(&'a self, aws: &'a Aws) -> Answer<'a, Vec<String>> {
+        self.owned(aws)
+    }
+
     fn create<'a>(&'a self, desired: &'a Value, cx: &'a Cx<'a>) -> Answer<'a, ()> {
         Box::pin(async move {
             let lost = self.verb("create", cx.name).await?;
@@ -379,6 +383,10 @@ impl AnyKind for Toy {
 
     fn predict(&self, desired: &Value, _: &str, _: &Site, _: &Path) -> Result<Value, Error> {
         Ok(desired.clone())
+    }
+
+    fn written(&self, live: &Value, _name: &str, _site: &Site) -> Result<Value, Error> {
+        Ok(live.clone())
     }
 
     fn replace_because(&self, _desired: &Value, _live: &Value) -> Option<String> {

@@ -29,11 +29,9 @@ pub async fn read(
     for one in wanted {
         let alive = lookup::named(aws, &listed, &one.name, &lookup::ALIVE).await?;
         let fields = match (alive.into_iter().next(), &one.desired) {
-            (Some(cluster), desired) => {
-                Some(settled(aws, &one.name, &cluster, desired.as_ref()).await?)
-            }
+            (Some(cluster), _) => Some(settled(aws, one, &cluster).await?),
             // Its name is free, so a new one may be made; only whoever deletes it waits for it.
-            (None, None) => {
+            (None, None) if !one.whole => {
                 let going = [ClusterState::Terminating];
                 let going = lookup::named(aws, &listed, &one.name, &going).await?;
                 let going = going.into_iter().find(|cluster| lookup::is_ours(aws, cluster));
@@ -46,7 +44,7 @@ pub async fn read(
                     ..of_cluster(&cluster)
                 })
             }
-            (None, Some(_)) => {
+            (None, _) => {
                 let failed = lookup::failed(aws, &one.name).await?;
                 failed.map(|cluster| of_cluster(&cluster))
             }
@@ -59,16 +57,15 @@ pub async fn read(
 /// A cluster that is there, with what other calls tell of it.
 async fn settled(
     aws: &Aws,
-    name: &str,
+    wanted: &Wanted<EmrCluster>,
     cluster: &Cluster,
-    desired: Option<&EmrCluster>,
 ) -> Result<EmrCluster, Error> {
     let id = cluster.id().unwrap_or_default();
     let mut fields = of_cluster(cluster);
     let state = cluster.status().and_then(|status| status.state());
     let starting = [ClusterState::Starting, ClusterState::Bootstrapping];
     if lookup::is_ours(aws, cluster) && state.is_some_and(|state| starting.contains(state)) {
-        lookup::started(name, id);
+        lookup::started(&wanted.name, id);
     }
     let machines = async {
         if cluster.instance_collection_type() == Some(&InstanceCollectionType::InstanceFleet) {
@@ -86,8 +83,8 @@ async fn settled(
         Ok(reply.auto_termination_policy.and_then(|policy| policy.idle_timeout))
     };
     let actions = async {
-        let wanted = desired.is_some_and(|desired| desired.bootstrap_actions.is_some());
-        if wanted { bootstrap_actions(aws, id).await.map(Some) } else { Ok(None) }
+        let asked = wanted.asks(|desired| desired.bootstrap_actions.is_some());
+        if asked { bootstrap_actions(aws, id).await.map(Some) } else { Ok(None) }
     };
     let ((groups, fleets), limits, idle, actions) =
         futures::try_join!(machines, scaling, idle, actions)?;
@@ -95,7 +92,7 @@ async fn settled(
         limits.map(|limits| ManagedScaling::from_aws(&limits)).unwrap_or_default();
     fields.auto_termination_idle_seconds = idle.unwrap_or_default();
     fields.bootstrap_actions = actions.map(Immutable);
-    fields.take_groups(&groups, desired);
+    fields.take_groups(&groups, wanted.desired.as_ref());
     fields.take_fleets(&fleets);
     Ok(fields)
 }

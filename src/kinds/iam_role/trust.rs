@@ -33,6 +33,20 @@ const NICKNAMES: &[(&str, &str)] = &[
 ];
 
 impl Services {
+    /// The services that a policy lets in, if it says no more than [`Services::trust`].
+    pub fn short_for(policy: &Policy) -> Option<Self> {
+        let service = policy.0.pointer("/Statement/0/Principal/Service")?;
+        let services = match service {
+            Value::String(one) => Self::One(one.clone()),
+            Value::Array(several) => {
+                let names = several.iter().map(|one| one.as_str().map(str::to_owned));
+                Self::Several(names.collect::<Option<_>>()?)
+            }
+            _ => return None,
+        };
+        (services.trust() == *policy).then_some(services)
+    }
+
     fn names(&self) -> Vec<&str> {
         match self {
             Self::One(name) => vec![name],

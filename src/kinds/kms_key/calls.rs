@@ -9,7 +9,7 @@ use super::{DELETION_TAG, KmsKey, Spec, alias, thirty};
 use crate::aws::words::{parse, word};
 use crate::aws::{Aws, Error, absent};
 use crate::field::{Immutable, Policy, Tags};
-use crate::kind::Cx;
+use crate::kind::{Cx, Wanted};
 
 impl KmsKey {
     /// Makes the key itself and gives its id. KMS takes no token for this, so that a call whose
@@ -60,13 +60,12 @@ impl KmsKey {
 /// The key's fields; `None` when it is gone by now.
 pub async fn fields(
     aws: &Aws,
-    name: &str,
+    wanted: &Wanted<KmsKey>,
     key: &KeyMetadata,
-    desired: Option<&KmsKey>,
 ) -> Result<Option<KmsKey>, Error> {
     let id = key.key_id();
     let Some(tags) = absent(tags(aws, id).await)? else { return Ok(None) };
-    let policy = match desired.is_some_and(|desired| desired.policy.is_some()) {
+    let policy = match wanted.asks(|desired| desired.policy.is_some()) {
         true => {
             let reply = aws.kms.get_key_policy().key_id(id).policy_name("default").send().await?;
             reply.policy().map(Policy::from_aws)
@@ -95,7 +94,7 @@ pub async fn fields(
         tags,
         id: id.to_owned().into(),
         arn: key.arn().map(str::to_owned).into(),
-        alias: alias(name).into(),
+        alias: alias(&wanted.name).into(),
         state: key.key_state().map(|state| state.as_str().to_owned()).into(),
     }))
 }
@@ -117,6 +116,22 @@ pub async fn name_of(aws: &Aws, id: &str) -> Result<Option<String>, Error> {
     let Some(tags) = absent(tags(aws, id).await)? else { return Ok(None) };
     let called = tags.get("lagoa:name").map(String::as_str);
     Ok(names.into_iter().find(|name| Some(*name) == called).map(str::to_owned))
+}
+
+/// A name for every key that has an alias of its own, the first of several; `alias/aws/…` are AWS's.
+pub async fn names(aws: &Aws) -> Result<Vec<String>, Error> {
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for alias in aliases(aws, None).await? {
+        let name = alias.alias_name().and_then(|name| name.strip_prefix("alias/"));
+        let name = name.filter(|name| !name.starts_with("aws/"));
+        if let (Some(name), Some(id)) = (name, alias.target_key_id()) {
+            let first = names.entry(id.to_owned()).or_insert_with(|| name.to_owned());
+            if name < first.as_str() {
+                *first = name.to_owned();
+            }
+        }
+    }
+    Ok(names.into_values().collect())
 }
 
 /// A key that this stack made for the resource and that has no alias: one that an earlier run

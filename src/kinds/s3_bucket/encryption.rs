@@ -36,6 +36,11 @@ pub enum Algorithm {
 }
 
 impl Encryption {
+    /// What S3 gives every bucket by itself.
+    pub fn is_usual(&self) -> bool {
+        self.algorithm == Algorithm::AES256 && self.bucket_key != Some(true)
+    }
+
     fn from_aws(live: &types::ServerSideEncryptionConfiguration) -> Option<Self> {
         let rule = live.rules().first()?;
         let by_default = rule.apply_server_side_encryption_by_default()?;

@@ -17,7 +17,7 @@ pub async fn read(aws: &Aws, wanted: &Wanted<S3Bucket>) -> Result<Option<Found<S
     let name = wanted.name.as_str();
     let Some(tags) = read_tags(aws, name).await? else { return Ok(None) };
     // Gone again, or just made and not yet known everywhere.
-    let settings = absent(read_settings(aws, name, wanted.desired.as_ref()).await)?;
+    let settings = absent(read_settings(aws, wanted).await)?;
     let Some(settings) = settings else { return Ok(None) };
     let mut fields = S3Bucket { tags, ..settings };
     fields.predict(name, &aws.site, &aws.root);
@@ -26,13 +26,10 @@ pub async fn read(aws: &Aws, wanted: &Wanted<S3Bucket>) -> Result<Option<Found<S
 
 /// Reads the sub-settings that the stack sets or whose defaults are compared, each with its own
 /// call because S3 has no bulk read.
-async fn read_settings(
-    aws: &Aws,
-    name: &str,
-    desired: Option<&S3Bucket>,
-) -> Result<S3Bucket, Error> {
+async fn read_settings(aws: &Aws, wanted: &Wanted<S3Bucket>) -> Result<S3Bucket, Error> {
+    let name = wanted.name.as_str();
     let no_folders = BTreeSet::new();
-    let wants = |set: fn(&S3Bucket) -> bool| desired.is_some_and(set);
+    let wants = |set: fn(&S3Bucket) -> bool| wanted.asks(set);
     let rules =
         |b: &S3Bucket| b.lifecycle.is_some() || b.transition_default_minimum_object_size.is_some();
     let (
@@ -50,7 +47,7 @@ async fn read_settings(
     ) = futures::try_join!(
         when(wants(|b| b.versioning.is_some()), read_versioning(aws, name)),
         when(wants(|b| b.encryption.is_some()), encryption::read(aws, name)),
-        when(desired.is_some(), access::read_block(aws, name)),
+        when(wants(|_| true), access::read_block(aws, name)),
         when(wants(|b| b.policy.is_some()), access::read_policy(aws, name)),
         when(wants(|b| b.ownership.is_some()), access::read_ownership(aws, name)),
         when(wants(rules), lifecycle::read(aws, name)),
@@ -58,7 +55,7 @@ async fn read_settings(
         when(wants(|b| b.logging.is_some()), logging::read(aws, name)),
         when(wants(|b| b.cors.is_some()), cors::read(aws, name)),
         when(wants(|b| b.object_lock.is_some()), object_lock::read(aws, name)),
-        folders::read(aws, name, desired.map_or(&no_folders, |b| &b.folders)),
+        folders::read(aws, name, wanted.desired.as_ref().map_or(&no_folders, |b| &b.folders)),
     )?;
     let (lifecycle, minimum) = lifecycle.unzip();
     Ok(S3Bucket {

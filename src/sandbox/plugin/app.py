@@ -51,6 +51,7 @@ from .census import census
 from .enforcement import enforce
 from .fork import fork
 from .request_log import RequestLog, identify
+from .unmark import unmark
 from .validation import Validation
 
 # Importing these corrected moto's classes; naming them here shows that it is on purpose.
@@ -113,6 +114,7 @@ class Application(DomainDispatcherApplication):
             ("POST", "/_lagoa/fork"): self._fork,
             ("POST", "/_lagoa/reset"): self._reset,
             ("POST", "/_lagoa/stop"): self._stop,
+            ("POST", "/_lagoa/unmark"): unmark,
         }
 
     def __call__(self, environ, start_response):
