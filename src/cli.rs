@@ -9,9 +9,12 @@ mod completions;
 mod destroy;
 mod digest;
 mod failed;
+mod github;
 mod history;
 mod hold;
 mod interrupts;
+mod masks;
+mod output;
 mod plan;
 mod record;
 mod sandbox;
@@ -159,8 +162,13 @@ fn enter(cli: &mut Cli, terminal: Terminal) -> Result<Exit, Failed> {
     }
     if let Some(stack) = cli.command.in_sandbox() {
         // A slip in the file shows before anything is installed or started.
-        session::load(&stack.file, &stack.variables)?;
-        sandbox::enter(terminal)?;
+        let slip = session::load(&stack.file, &stack.variables).err();
+        match (slip, &cli.command) {
+            // It tells GitHub as well, and finds the slip again before it needs the sandbox.
+            (Some(_), Command::Plan(_)) => {}
+            (Some(failed), _) => return Err(failed),
+            (None, _) => sandbox::enter(terminal)?,
+        }
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failed::saying(format!("cannot start: {error}")))?;

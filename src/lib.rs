@@ -8,6 +8,7 @@ pub mod diff;
 pub mod document;
 pub mod execution;
 pub mod field;
+pub mod github;
 pub mod graph;
 pub mod kind;
 pub mod kinds;

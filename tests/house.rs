@@ -10,6 +10,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("diagnostic", &[]),
     ("policy", &[]),
     ("reference", &[]),
+    ("github", &[]),
     ("cidr", &["reference"]),
     ("field", &["policy"]),
     // Below everything else: AWS, and the contract of whoever speaks with it.
@@ -26,7 +27,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("execution", &["aws", "diff", "kind", "live", "plan", "reference"]),
     (
         "report",
-        &["diagnostic", "diff", "execution", "kind", "plan", "policy", "reference", "stack"],
+        &[
+            "diagnostic",
+            "diff",
+            "execution",
+            "github",
+            "kind",
+            "plan",
+            "policy",
+            "reference",
+            "stack",
+        ],
     ),
     ("schema", &["kind", "reference", "report"]),
     // The kinds, and what those that seed share.
@@ -42,6 +53,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "diagnostic",
             "document",
             "execution",
+            "github",
             "graph",
             "kind",
             "kinds",
@@ -75,6 +87,8 @@ const RESERVED: &[(&str, &[&str])] = &[
         &[
             "src/aws.rs",
             "src/aws/vault.rs",
+            "src/cli/masks.rs",
+            "src/github/api.rs",
             "src/kinds/dms_endpoint/calls.rs",
             "src/kinds/ec2_key_pair.rs",
             "src/kinds/iam_user/console.rs",
@@ -98,9 +112,20 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("io::stderr", &["report", "src/cli/arguments.rs"]),
     (
         "std::time",
-        &["aws", "cli", "execution", "kind", "live", "report", "sandbox", "seed", "sql_seed"],
+        &[
+            "aws",
+            "cli",
+            "execution",
+            "github",
+            "kind",
+            "live",
+            "report",
+            "sandbox",
+            "seed",
+            "sql_seed",
+        ],
     ),
-    ("tokio::", &["aws", "cli", "execution", "live", "sandbox", "seed", "sql_seed"]),
+    ("tokio::", &["aws", "cli", "execution", "github", "live", "sandbox", "seed", "sql_seed"]),
     ("jiff::", &["aws", "cli", "kinds", "report", "sandbox", "seed", "sql_seed"]),
 ];
 

@@ -7,6 +7,8 @@ use clap::{Args, ValueHint};
 use super::Exit;
 use super::arguments::Variables;
 use super::failed::Failed;
+use super::github::GitHub;
+use super::output::Told;
 use super::session::load;
 use crate::report::problems;
 use crate::report::style::counted;
@@ -26,22 +28,31 @@ pub struct Check {
     stacks: Vec<PathBuf>,
     #[command(flatten)]
     variables: Variables,
+    /// How to tell it; in GitHub Actions `github` goes without saying
+    #[arg(long, value_enum, value_name = "FORM")]
+    output: Option<Told>,
 }
 
 impl Check {
     pub fn run(&self, terminal: Terminal) -> Result<Exit, Failed> {
         let mut mistakes = Vec::new();
+        let mut warnings = Vec::new();
         for file in &self.stacks {
             match load(file, &self.variables) {
                 Ok((stack, _)) => {
                     if !stack.warnings.is_empty() {
                         terminal.err(&problems::render(&stack.warnings, terminal.err.colour));
                     }
+                    warnings.extend(stack.warnings.iter().cloned());
                     let resources = counted(stack.resources.len(), "resource");
                     terminal.out(&format!("{}: {resources}, no mistakes\n", file.display()));
                 }
                 Err(Failed(found)) => mistakes.extend(found),
             }
+        }
+        if Told::chosen(self.output) == Told::Github {
+            let all = [mistakes.as_slice(), &warnings].concat();
+            GitHub::here(terminal).annotate(&all, "lagoa check");
         }
         if mistakes.is_empty() { Ok(Exit::Well) } else { Err(mistakes.into()) }
     }
