@@ -70,6 +70,8 @@ pub struct Orders {
     pub seed_rerun: BTreeSet<String>,
     /// Seeds whose changed files count as done (`--seed-accept`).
     pub seed_accept: BTreeSet<String>,
+    /// Hears of every secret as soon as it is in memory, before anything could show it.
+    pub listener: Option<fn(&SecretString)>,
 }
 
 /// The way to AWS for one stack.
@@ -250,6 +252,19 @@ impl Aws {
 
     /// Fetches a secret value at the moment it is needed.
     pub async fn secret(&self, source: &SecretSource) -> Result<SecretString, Error> {
+        let secret = self.fetch(source).await?;
+        self.heard(&secret);
+        Ok(secret)
+    }
+
+    /// Tells whoever listens that this secret is in memory now.
+    pub fn heard(&self, secret: &SecretString) {
+        if let Some(listener) = self.orders.listener {
+            listener(secret);
+        }
+    }
+
+    async fn fetch(&self, source: &SecretSource) -> Result<SecretString, Error> {
         match source {
             SecretSource::Env { env } => match std::env::var(env) {
                 Ok(value) => Ok(SecretString::from(value)),

@@ -10,11 +10,14 @@ mod destroy;
 mod digest;
 mod failed;
 mod findings;
+mod github;
 mod guardrails;
 mod history;
 mod hold;
 mod import;
 mod interrupts;
+mod masks;
+mod output;
 mod plan;
 mod policy;
 mod record;
@@ -175,10 +178,13 @@ fn enter(cli: &mut Cli, terminal: Terminal) -> Result<Exit, Failed> {
     }
     if let Some(stack) = cli.command.in_sandbox() {
         // A slip in the file shows before anything is installed or started.
-        if let Some((file, variables)) = stack {
-            session::load(file, variables)?;
+        let slip = stack.and_then(|(file, variables)| session::load(file, variables).err());
+        match (slip, &cli.command) {
+            // It tells GitHub as well, and finds the slip again before it needs the sandbox.
+            (Some(_), Command::Plan(_)) => {}
+            (Some(failed), _) => return Err(failed),
+            (None, _) => sandbox::enter(terminal)?,
         }
-        sandbox::enter(terminal)?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failed::saying(format!("cannot start: {error}")))?;

@@ -10,6 +10,7 @@ pub mod diff;
 pub mod document;
 pub mod execution;
 pub mod field;
+pub mod github;
 pub mod graph;
 pub mod guardrails;
 pub mod import;

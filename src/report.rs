@@ -1,6 +1,7 @@
 //! Turns plans, events and problems into what people and machines read.
 //! Nothing else writes to the terminal.
 
+pub mod annotations;
 pub mod catalogue;
 pub mod dangers;
 pub mod findings;
@@ -8,6 +9,7 @@ pub mod guardrails;
 pub mod history;
 pub mod json;
 pub mod live;
+pub mod markdown;
 pub mod plan;
 pub mod policy;
 pub mod problems;

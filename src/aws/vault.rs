@@ -169,6 +169,7 @@ pub async fn put(
     value: &SecretString,
     notes: &[(&str, &str)],
 ) -> Result<String, Error> {
+    aws.heard(value);
     let call = aws.secrets.put_secret_value().secret_id(name);
     let put = call.secret_string(value.expose_secret()).send().await.map_err(settling)?;
     let notes = notes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -180,7 +181,9 @@ pub async fn put(
 pub async fn value(aws: &Aws, name: &str) -> Result<(String, SecretString), Error> {
     let reply = aws.secrets.get_secret_value().secret_id(name).send().await.map_err(settling)?;
     let version = reply.version_id.unwrap_or_default();
-    Ok((version, SecretString::from(reply.secret_string.unwrap_or_default())))
+    let value = SecretString::from(reply.secret_string.unwrap_or_default());
+    aws.heard(&value);
+    Ok((version, value))
 }
 
 /// Gives the secret its holder's change of tags.

@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use super::failed::Failed;
+use super::masks;
 use crate::aws::Orders;
 use crate::diagnostic::Problem;
 use crate::document::{self, Yaml};
@@ -193,6 +194,7 @@ impl PlanArguments {
             rotate: set(&self.rotate),
             seed_rerun: set(&self.seed_rerun),
             seed_accept: set(&self.seed_accept),
+            listener: masks::listener(),
         }
     }
 

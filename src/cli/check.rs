@@ -9,11 +9,12 @@ use super::Exit;
 use super::arguments::Variables;
 use super::failed::Failed;
 use super::findings::FindingArguments;
+use super::github::GitHub;
+use super::output::Told;
 use super::session::load;
-use crate::report::findings::{findings, full, tally};
 use crate::report::style::counted;
 use crate::report::terminal::Terminal;
-use crate::report::{json, problems};
+use crate::report::{findings, json, problems};
 
 /// Find every mistake in stack files that can be found without AWS, and what isn't secure
 ///
@@ -35,10 +36,13 @@ pub struct Check {
     #[command(flatten)]
     variables: Variables,
     /// Print JSON on standard output
-    #[arg(long)]
+    #[arg(long, conflicts_with = "output")]
     json: bool,
     #[command(flatten)]
     security: FindingArguments,
+    /// How to tell it; in GitHub Actions `github` goes without saying
+    #[arg(long, value_enum, value_name = "FORM")]
+    output: Option<Told>,
 }
 
 impl Check {
@@ -46,24 +50,27 @@ impl Check {
         let mut mistakes = Vec::new();
         let mut all = Vec::new();
         let mut stacks: Vec<Value> = Vec::new();
+        let mut warnings = Vec::new();
         for file in &self.stacks {
             match load(file, &self.variables) {
                 Ok((stack, _)) => {
                     if !stack.warnings.is_empty() {
                         terminal.err(&problems::render(&stack.warnings, terminal.err.colour));
                     }
-                    let found = findings(&stack);
+                    warnings.extend(stack.warnings.iter().cloned());
+                    let which = self.security.shown();
+                    warnings.extend(findings::problems(&stack, which));
+                    let found = findings::findings(&stack);
                     let (shown, number) = (file.display().to_string(), stack.resources.len());
                     stacks.push(json!({
                         "stack": stack.name, "file": shown, "resources": number, "findings": found,
                     }));
                     if !self.json {
-                        let which = self.security.shown();
-                        terminal.err(&full(&stack, which, terminal.err.colour));
+                        terminal.err(&findings::full(&stack, which, terminal.err.colour));
                         let resources = counted(number, "resource");
                         let tally = match found.as_slice() {
                             [] => String::new(),
-                            found => format!("; findings: {}", tally(found)),
+                            found => format!("; findings: {}", findings::tally(found)),
                         };
                         terminal.out(&format!("{shown}: {resources}, no mistakes{tally}\n"));
                     }
@@ -71,6 +78,10 @@ impl Check {
                 }
                 Err(Failed(found)) => mistakes.extend(found),
             }
+        }
+        if Told::chosen(self.output, self.json) == Told::Github {
+            let all = [mistakes.as_slice(), &warnings].concat();
+            GitHub::here(terminal).annotate(&all, "lagoa check");
         }
         if !mistakes.is_empty() {
             return Err(mistakes.into());

@@ -10,12 +10,15 @@ use super::carry_out::whole;
 use super::digest;
 use super::failed::Failed;
 use super::findings::FindingArguments;
-use super::guardrails;
+use super::github::{self, GitHub, Told};
+use super::output::Output;
 use super::saved_plan::SavedPlan;
 use super::session::{Purpose, Session};
+use super::{guardrails, masks};
+use crate::diagnostic::Problem;
 use crate::report::terminal::Terminal;
 use crate::report::view::View;
-use crate::report::{findings, json, plan};
+use crate::report::{annotations, findings, guardrails as rules, json, plan};
 
 /// Show how AWS differs from the stack
 ///
@@ -32,7 +35,8 @@ Examples:
   lagoa plan stacks/bootcamp.yaml --json > plan.json
   lagoa plan stacks/bootcamp.yaml --out saved.plan       And later `lagoa apply saved.plan`
   lagoa plan stacks/bootcamp.yaml --detailed-exitcode    Exit with 2 when there are changes
-  lagoa plan stacks/bootcamp.yaml --fail-on high         Exit with 3 when a finding is that bad")]
+  lagoa plan stacks/bootcamp.yaml --fail-on high         Exit with 3 when a finding is that bad
+  lagoa plan stacks/bootcamp.yaml --output github        For a pull request in GitHub Actions")]
 pub struct Plan {
     #[command(flatten)]
     pub stack: StackArguments,
@@ -44,6 +48,12 @@ pub struct Plan {
     /// Exit with 2 when there are changes
     #[arg(long)]
     detailed_exitcode: bool,
+    /// How to tell it; in GitHub Actions `github` goes without saying
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "json")]
+    output: Option<Output>,
+    /// Write what is said on the pull request into a file as well, with --output github
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    comment_out: Option<PathBuf>,
     /// Save the plan in a file, for `lagoa apply PLAN`
     #[arg(long, value_name = "PLAN", value_hint = ValueHint::FilePath)]
     out: Option<PathBuf>,
@@ -53,20 +63,37 @@ pub struct Plan {
 
 impl Plan {
     pub async fn run(&self, terminal: Terminal) -> Result<Exit, Failed> {
+        let output = Output::chosen(self.output, self.plan.json);
+        if output == Output::Github {
+            return self.run_for_github(terminal).await;
+        }
+        let (_, _, exit) = self.make(output, terminal).await?;
+        Ok(exit)
+    }
+
+    /// Makes the plan and shows it.
+    async fn make(
+        &self,
+        output: Output,
+        terminal: Terminal,
+    ) -> Result<(Session, View, Exit), Failed> {
         let session = Session::open(&self.stack, &self.plan).await?;
+        if output == Output::Github {
+            masks::of_stack(&session.stack);
+        }
         session.warn(terminal);
         let purpose = if self.destroy { Purpose::Destroy } else { Purpose::Match };
         let (plan, world) = session.plan_and_world(purpose, &self.plan.options()).await?;
         let mut view = View::new(&plan, &session.stack, &session.file, self.destroy);
         guardrails::ask(&session, &self.plan.guardrails, &mut view).await?;
-        terminal.out(&match self.plan.json {
-            true => json::text(&view),
-            false => {
+        match output {
+            Output::Json => terminal.out(&json::text(&view)),
+            Output::Text | Output::Github => {
                 let which = self.security.shown();
                 let found = findings::brief(&view.findings, &session.file, which, terminal.out);
-                plan::render(&view, terminal.out) + &found
+                terminal.say(&(plan::render(&view, terminal.out) + &found));
             }
-        });
+        }
         let denied = guardrails::tell(&view, terminal);
         let failed = self.security.fail(&view.findings, terminal);
         whole(&plan)?;
@@ -75,9 +102,54 @@ impl Plan {
             SavedPlan::write(out, &session, (&self.stack, &self.plan), live, &view)?;
             terminal.err(&format!("Saved; `lagoa apply {}` carries it out.\n", out.display()));
         }
-        if denied || failed {
-            return Ok(Exit::Guarded);
+        let exit = match (denied || failed, self.detailed_exitcode && view.changes()) {
+            (true, _) => Exit::Guarded,
+            (false, true) => Exit::Changes,
+            (false, false) => Exit::Well,
+        };
+        Ok((session, view, exit))
+    }
+
+    /// Makes the plan, and tells GitHub of it, or why there is none.
+    async fn run_for_github(&self, terminal: Terminal) -> Result<Exit, Failed> {
+        masks::own_credentials();
+        let github = GitHub::here(terminal);
+        match self.make(Output::Github, terminal).await {
+            Ok((session, view, exit)) => {
+                let told = self.problems(&session, &view);
+                let seen = [annotations::of_plan(&view, &session.stack), told.clone()].concat();
+                github.annotate(&seen, &format!("lagoa: {}", view.stack));
+                let stack = Some(view.stack.clone());
+                self.tell(&github, stack, Some(&view), &told, exit).await?;
+                Ok(exit)
+            }
+            Err(Failed(mut problems)) => {
+                let stack = github::stack_name(&self.stack.file);
+                github.annotate(&problems, "lagoa: no plan");
+                let told = self.tell(&github, stack, None, &problems, Exit::Failed).await;
+                problems.extend(told.err().into_iter().flat_map(|Failed(more)| more));
+                Err(Failed(problems))
+            }
         }
-        Ok(if self.detailed_exitcode && view.changes() { Exit::Changes } else { Exit::Well })
+    }
+
+    /// What there is to say beside the plan itself.
+    fn problems(&self, session: &Session, view: &View) -> Vec<Problem> {
+        let mut all = rules::problems(&view.guardrails);
+        all.extend(session.stack.warnings.iter().cloned());
+        all.extend(findings::problems(&session.stack, self.security.shown()));
+        all
+    }
+
+    async fn tell(
+        &self,
+        github: &GitHub,
+        stack: Option<String>,
+        view: Option<&View>,
+        problems: &[Problem],
+        exit: Exit,
+    ) -> Result<(), Failed> {
+        let told = Told { file: &self.stack.file, stack, view, problems, exit };
+        github.tell(&told, self.comment_out.as_ref()).await
     }
 }

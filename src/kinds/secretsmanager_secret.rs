@@ -320,7 +320,9 @@ impl SecretsmanagerSecret {
             .require_each_included_type(generate.require_each_included_type);
         let reply = call.send().await?;
         let random = reply.random_password().unwrap_or_default();
-        Ok(Some(SecretString::from(generate.text(random))))
+        let value = SecretString::from(generate.text(random));
+        cx.heard(&value);
+        Ok(Some(value))
     }
 
     fn all_tags(&self) -> BTreeMap<String, String> {

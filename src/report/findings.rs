@@ -165,6 +165,11 @@ fn among(group: &[&Finding]) -> String {
 
 /// Everything about what was found, with the source lines.
 pub fn full(stack: &Stack, which: Shown, colour: bool) -> String {
+    problems(stack, which).iter().map(|one| problems::one(one, colour)).collect()
+}
+
+/// One problem for each check that found something.
+pub fn problems(stack: &Stack, which: Shown) -> Vec<Problem> {
     let mut groups: Vec<Vec<&stack::Finding>> = Vec::new();
     for one in &stack.findings {
         if !which.shows(one.check.severity, one.skipped.is_some()) {
@@ -180,11 +185,7 @@ pub fn full(stack: &Stack, which: Shown, colour: bool) -> String {
             None => groups.push(vec![one]),
         }
     }
-    groups
-        .iter()
-        .filter_map(|group| problem(group))
-        .map(|one| problems::one(&one, colour))
-        .collect()
+    groups.iter().filter_map(|group| problem(group)).collect()
 }
 
 /// One problem for all that a check found.

@@ -1,6 +1,7 @@
 //! What guardrails say to a plan, as text.
 
 use super::style::{Ink, Style, counted, harmless};
+use crate::diagnostic::Problem;
 use crate::guardrails::{Rule, Verdict};
 
 /// How many of them forbid the plan.
@@ -26,6 +27,19 @@ pub fn render(verdicts: &[Verdict], style: Style) -> String {
         text.push_str(&format!("\n  {}{line}: {}\n", harmless(&one.file), one.rule.word()));
     }
     text
+}
+
+/// Every verdict as a problem.
+pub fn problems(verdicts: &[Verdict]) -> Vec<Problem> {
+    let problem = |one: &Verdict| {
+        let what = one.resource.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
+        let message = format!("{what}{} ({})", one.message, one.file);
+        match one.rule {
+            Rule::Deny => Problem::error(message),
+            Rule::Warn => Problem::warning(message),
+        }
+    };
+    verdicts.iter().map(problem).collect()
 }
 
 /// That the plan may not be carried out; empty when it may.

@@ -150,7 +150,7 @@ fn fields(entry: &Entry, style: Style) -> String {
 }
 
 /// A field that is set on something new; a wide one member by member.
-fn set(field: &Field) -> Vec<(String, Vec<String>)> {
+pub(super) fn set(field: &Field) -> Vec<(String, Vec<String>)> {
     if field.policy && field.new.is_object() {
         let statements = policy::statements(&field.new);
         return vec![(field.path.clone(), statements.iter().flat_map(|one| folded(one)).collect())];

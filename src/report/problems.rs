@@ -51,7 +51,7 @@ fn printable(text: &str) -> String {
 }
 
 /// The problems by place, without repetition: an alias shows one mistake many times.
-fn sorted(problems: &[Problem]) -> Vec<&Problem> {
+pub(super) fn sorted(problems: &[Problem]) -> Vec<&Problem> {
     fn key(problem: &Problem) -> (Option<(&str, usize, usize)>, &str) {
         let place = problem.place.as_ref();
         let place = place.map(|p| (p.source.name.as_str(), p.range.start, p.range.end));

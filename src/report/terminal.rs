@@ -1,8 +1,12 @@
 //! The one way to standard output, standard error and the person in front of them.
 
+use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use super::style::Style;
+use crate::github::commands::inert;
+use crate::github::environment::in_actions;
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +20,12 @@ pub enum Colour {
     Never,
 }
 
+/// Whether standard error goes into a file, where it would stay.
+pub fn errors_are_kept() -> bool {
+    let file = io::stderr().as_fd().try_clone_to_owned().map(File::from);
+    file.and_then(|file| file.metadata()).is_ok_and(|facts| facts.is_file())
+}
+
 /// Where text goes. A reader that has gone away is no error: what runs must go on.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
@@ -25,6 +35,8 @@ pub struct Terminal {
     pub err: Style,
     /// Standard error is a terminal that can redraw lines.
     pub live: bool,
+    /// A runner of GitHub Actions reads along, and takes orders from what it reads.
+    pub runner: bool,
 }
 
 impl Terminal {
@@ -43,6 +55,7 @@ impl Terminal {
             out: Style { colour: wanted(io::stdout().is_terminal()) },
             err: Style { colour: wanted(err) },
             live: err && !dumb,
+            runner: in_actions(),
         }
     }
 
@@ -52,9 +65,24 @@ impl Terminal {
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
+    /// Writes text for people; what it quotes gives a runner no orders.
+    pub fn say(&self, text: &str) {
+        match self.runner {
+            true => self.out(&inert(text)),
+            false => self.out(text),
+        }
+    }
+
     /// Writes what is said beside it: errors, questions, progress.
     pub fn err(&self, text: &str) {
+        let text = if self.runner { inert(text) } else { text.to_owned() };
         let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Gives the runner an order on standard error, so that it doesn't mix with a result that is
+    /// written to a file.
+    pub fn order(&self, command: &str) {
+        let _ = io::stderr().lock().write_all(command.as_bytes());
     }
 
     /// Whether there is somebody to ask.

@@ -1,0 +1,207 @@
+//! Tells GitHub Actions what a command found: annotations, the step's summary and outputs, and the
+//! comment on the pull request.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Exit;
+use super::failed::Failed;
+use crate::diagnostic::Problem;
+use crate::document;
+use crate::github::api::Api;
+use crate::github::comment::{self, Draft, LIMIT, Mark, Outcome};
+use crate::github::environment::Runner;
+use crate::github::outputs;
+use crate::report::annotations;
+use crate::report::markdown::{Links, Page};
+use crate::report::terminal::Terminal;
+use crate::report::view::{Deed, View};
+
+/// Bytes that a step's summary may have.
+const SUMMARY_LIMIT: usize = 1024 * 1024;
+/// What a comment says whose plan has nothing left to do.
+const RESOLVED: &str = "<p>✅ What was planned here is resolved.</p>\n";
+/// Every action, as outputs name it.
+const DEEDS: [(Deed, &str); 8] = [
+    (Deed::Create, "create"),
+    (Deed::Update, "update"),
+    (Deed::Replace, "replace"),
+    (Deed::Adopt, "adopt"),
+    (Deed::Seed, "seed"),
+    (Deed::Delete, "delete"),
+    (Deed::Retain, "retain"),
+    (Deed::Unread, "unread"),
+];
+
+/// The way to tell GitHub.
+pub struct GitHub {
+    runner: Runner,
+    terminal: Terminal,
+}
+
+/// What a plan came to.
+pub struct Told<'a> {
+    /// The stack file, as the person named it.
+    pub file: &'a Path,
+    /// The stack's name, when the file tells it.
+    pub stack: Option<String>,
+    /// The plan, if there is one.
+    pub view: Option<&'a View>,
+    /// What is wrong with the stack or on the way to AWS, or worth knowing.
+    pub problems: &'a [Problem],
+    /// How lagoa ends.
+    pub exit: Exit,
+}
+
+impl GitHub {
+    /// Looks at what the runner says.
+    pub fn here(terminal: Terminal) -> Self {
+        Self { runner: Runner::here(), terminal }
+    }
+
+    /// Shows problems beside the lines that they are of.
+    pub fn annotate(&self, problems: &[Problem], title: &str) {
+        let file = |name: &str| self.runner.in_repository(Path::new(name));
+        for annotation in annotations::worst(problems, title, file) {
+            self.terminal.out(&annotation.line());
+        }
+    }
+
+    /// Writes the summary, the outputs, the comment's body to a file when that is wanted, and the
+    /// comment when there is a token.
+    pub async fn tell(&self, told: &Told<'_>, comment_out: Option<&PathBuf>) -> Result<(), Failed> {
+        let name = told.file.display().to_string();
+        let page = Page {
+            stack: told.stack.as_deref(),
+            file: &name,
+            view: told.view,
+            problems: told.problems,
+            links: self.links(&name, told.problems),
+        };
+        self.summarize(&page)?;
+        let draft = self.draft(told, &page);
+        if let Some(path) = comment_out {
+            write(path, |path| fs::write(path, &draft.body))?;
+        }
+        if let Some(file) = &self.runner.output {
+            let text = outputs::text(&values(told, comment_out), &outputs::delimiter());
+            write(file, |file| outputs::append(file, &text))?;
+        }
+        self.comment(&draft).await;
+        Ok(())
+    }
+
+    fn links(&self, file: &str, problems: &[Problem]) -> Links {
+        let places = problems.iter().flat_map(|problem| {
+            problem.place.iter().chain(problem.notes.iter().map(|(place, _)| place))
+        });
+        let names = places.map(|place| place.source.name.as_str()).chain([file]);
+        let page = |name: &str| self.runner.file_page(&self.runner.in_repository(Path::new(name))?);
+        let files: BTreeMap<String, String> =
+            names.filter_map(|name| Some((name.to_owned(), page(name)?))).collect();
+        let head = self.runner.pull_request.as_ref().and_then(|pull| pull.head.clone());
+        Links {
+            run: self.runner.run_page(),
+            commit: head.or_else(|| self.runner.commit.clone()),
+            files,
+        }
+    }
+
+    fn summarize(&self, page: &Page<'_>) -> Result<(), Failed> {
+        let Some(file) = &self.runner.summary else { return Ok(()) };
+        let used = fs::metadata(file).map_or(0, |facts| facts.len() as usize);
+        let room = SUMMARY_LIMIT.saturating_sub(used + 1);
+        let text = page.render(room, "<code>lagoa plan --json</code> shows them all.");
+        // GitHub throws a summary away that is too long, whole.
+        if text.len() > room {
+            self.terminal.err("warning: the step's summary is full; the plan isn't in it\n");
+            return Ok(());
+        }
+        write(file, |file| outputs::append(file, &text))
+    }
+
+    fn draft(&self, told: &Told<'_>, page: &Page<'_>) -> Draft {
+        let file = self.runner.in_repository(told.file);
+        let mark = Mark {
+            stack: told.stack.clone(),
+            file: file.unwrap_or_else(|| told.file.display().to_string()),
+            run: self.runner.run,
+        };
+        let line = mark.line();
+        let whole = match self.runner.run_page() {
+            Some(run) => format!("they are in <a href=\"{run}\">the run's summary</a>."),
+            None => "they are in the run's summary.".to_owned(),
+        };
+        let worth_saying = told.view.is_none_or(View::changes);
+        let room = LIMIT - 1 - line.len() - RESOLVED.len();
+        let mut body = format!("{line}{}", page.render(room, &whole));
+        if !worth_saying {
+            body.push_str(RESOLVED);
+        }
+        Draft { mark, body, worth_saying }
+    }
+
+    /// A comment that can't be written takes nothing away from the plan.
+    async fn comment(&self, draft: &Draft) {
+        let runner = &self.runner;
+        let (Some(token), Some(pull)) = (&runner.token, &runner.pull_request) else { return };
+        let (Some(api), Some(repository)) = (&runner.api, &runner.repository) else { return };
+        let graphql = runner.graphql.clone().unwrap_or_else(|| format!("{api}/graphql"));
+        let api = Api::new(api, &graphql, token.clone());
+        match comment::keep(&api, repository, pull.number, draft).await {
+            Ok(Outcome::Created(address)) => {
+                self.terminal.err(&format!("Commented: {address}\n"));
+            }
+            Ok(Outcome::Updated(address)) => {
+                self.terminal.err(&format!("Comment updated: {address}\n"));
+            }
+            Ok(Outcome::Outrun) => {
+                self.terminal.err("The comment is of a later run already, and stays as it is.\n");
+            }
+            Ok(Outcome::Needless) => {}
+            Err(trouble) => {
+                let number = pull.number;
+                let message = format!("pull request {number} got no comment: {trouble}");
+                let problem = Problem::warning(message);
+                let problem = match comment::remedy(&trouble) {
+                    Some(remedy) => problem.help(remedy),
+                    None => problem,
+                };
+                self.annotate(std::slice::from_ref(&problem), "lagoa: comment");
+            }
+        }
+    }
+}
+
+/// The stack's name, if the file still tells it although something is wrong with it.
+pub fn stack_name(file: &Path) -> Option<String> {
+    let source = document::read(file, &file.display().to_string()).ok()?;
+    let document = document::outline(&source, &mut Vec::new())?;
+    Some(document.stack.text).filter(|name| name.len() <= 63)
+}
+
+/// What later steps may want to know.
+fn values(told: &Told<'_>, comment_out: Option<&PathBuf>) -> Vec<(String, String)> {
+    let mut values = Vec::new();
+    let mut put = |name: &str, value: String| values.push((name.to_owned(), value));
+    put("exitcode", told.exit.code().to_string());
+    if let Some(view) = told.view {
+        put("changes", view.changes().to_string());
+        for (deed, name) in DEEDS {
+            let number = view.total.deeds.get(&deed).copied().unwrap_or(0);
+            put(name, number.to_string());
+        }
+        put("blocked", view.total.blocked.to_string());
+        put("unchanged", view.total.unchanged.to_string());
+    }
+    if let Some(path) = comment_out {
+        put("comment-file", path.display().to_string());
+    }
+    values
+}
+
+fn write(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), Failed> {
+    write(path)
+        .map_err(|error| Failed::saying(format!("{} cannot be written: {error}", path.display())))
+}
