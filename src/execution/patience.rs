@@ -16,8 +16,8 @@ const PART: u32 = 25;
 const PART_OF_A_MOMENT: u32 = 8;
 /// How long even what typically takes minutes is looked at eagerly.
 const EAGER: Duration = Duration::from_secs(15);
-/// The least time between looks after that. It doesn't grow at first, so that all who wait for
-/// things of a kind fall into step.
+/// The least time between looks after that. It doesn't grow at first, and is a beat of its own, so
+/// that all who wait for things of a kind fall into step.
 const RHYTHM: Duration = Duration::from_secs(5);
 /// The finest beat that all who wait share.
 const BEAT: Duration = Duration::from_millis(50);
@@ -56,11 +56,14 @@ fn pause(waited: Duration, typical: Duration) -> Duration {
 }
 
 /// The end of a pause, moved to a beat that all with a pause like it share, so that one read serves
-/// them all: never later, and by a quarter of the pause at most earlier.
+/// them all: never later, and by a quarter of the pause at most earlier, once they are in step.
 fn on_beat(now: Duration, pause: Duration) -> Duration {
     let mut beat = BEAT;
     while beat * 8 <= pause {
         beat *= 2;
+    }
+    if pause == RHYTHM {
+        beat = RHYTHM;
     }
     let beat = beat.as_millis().max(1);
     let end = (now + pause).as_millis();
@@ -122,7 +125,7 @@ mod tests {
     #[test]
     fn services_are_asked_in_their_rhythm() {
         let looks = looks(Duration::ZERO, seconds(600.0), seconds(600.0));
-        let late: Vec<_> = looks.iter().filter(|at| **at > seconds(20.0)).collect();
+        let late: Vec<_> = looks.iter().filter(|at| **at > seconds(25.0)).collect();
         assert!(late.windows(2).all(|pair| *pair[1] - *pair[0] >= RHYTHM * 3 / 4));
     }
 
