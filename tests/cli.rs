@@ -59,6 +59,7 @@ fn every_command_helps() {
         "adopt",
         "history",
         "unlock",
+        "policy",
         "schema",
         "sandbox",
         "completions",

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use lagoa::access::matches;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::support::{Ran, Site};
 
@@ -105,9 +105,15 @@ const PASSED: &[(&str, &str)] = &[
 ];
 
 /// Calls that name roles without handing them over.
-const NAMING: &[&str] =
-    &["CreateAccessEntry", "DescribeAccessEntry", "UpdateAccessEntry", "DeleteAccessEntry",
-      "AssociateAccessPolicy", "DisassociateAccessPolicy", "ListAssociatedAccessPolicies"];
+const NAMING: &[&str] = &[
+    "CreateAccessEntry",
+    "DescribeAccessEntry",
+    "UpdateAccessEntry",
+    "DeleteAccessEntry",
+    "AssociateAccessPolicy",
+    "DisassociateAccessPolicy",
+    "ListAssociatedAccessPolicies",
+];
 
 /// What a call makes, where it names other things too, and where only the answer names it.
 const MADE: &[(&str, &str, &str)] = &[
@@ -210,7 +216,11 @@ impl<'a> Leave<'a> {
             }
         }
         let denied: Vec<String> = denied.into_iter().collect();
-        assert!(denied.is_empty(), "{what} isn't allowed to:\n  {}\nby {policy}", denied.join("\n  "));
+        assert!(
+            denied.is_empty(),
+            "{what} isn't allowed to:\n  {}\nby {policy}",
+            denied.join("\n  ")
+        );
     }
 }
 
@@ -237,7 +247,9 @@ fn needs(call: &Value, facts: &Value) -> Vec<Need> {
         .as_object()
         .into_iter()
         .flatten()
-        .map(|(path, texts)| (path.as_str(), texts.as_array().into_iter().flatten().map(text).collect()))
+        .map(|(path, texts)| {
+            (path.as_str(), texts.as_array().into_iter().flatten().map(text).collect())
+        })
         .collect();
     let mut context = BTreeMap::new();
     for (path, texts) in &members {
@@ -274,11 +286,8 @@ fn needs(call: &Value, facts: &Value) -> Vec<Need> {
             let made = MADE.iter().find(|(of, by, _)| (*of, *by) == (service, operation));
             if let Some((_, _, words)) = made {
                 let whole = format!("arn:aws:{service}:*:{ACCOUNT}:{words}");
-                tagging.resources = candidates
-                    .iter()
-                    .filter(|arn| arn.starts_with(&whole))
-                    .cloned()
-                    .collect();
+                tagging.resources =
+                    candidates.iter().filter(|arn| arn.starts_with(&whole)).cloned().collect();
                 if tagging.resources.is_empty() {
                     tagging.resources.insert(format!("{whole}*"));
                 }
