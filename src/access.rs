@@ -95,13 +95,17 @@ pub fn paper(statements: Vec<Statement>) -> Paper {
 
 fn of(resource: &Resource, desired: &Value, site: &Site, purpose: Purpose) -> Vec<Statement> {
     let facts = resource.kind.facts();
-    let stays = resource.protect || resource.on_destroy == Some(OnDestroy::Retain);
+    // What is kept unless the stack says otherwise may still have to be replaced.
+    let by_default = facts.on_destroy_default.filter(|_| purpose == Purpose::Destroy);
+    let word = resource.on_destroy.or(by_default);
+    let stays = resource.protect || word == Some(OnDestroy::Retain);
     let filler = Filler::new(resource, desired, site);
     let mut statements = Vec::new();
     for grant in purpose.of(&facts.access, stays).into_iter().flatten() {
         statements.extend(filler.fill(grant));
     }
-    if purpose == Purpose::Apply {
+    // A plan asks the ledger of a database that the stack doesn't own.
+    if purpose == Purpose::Apply || facts.seed {
         statements.extend(engine::secrets(resource.kind.schema(), desired, site));
     }
     statements

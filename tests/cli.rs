@@ -65,6 +65,7 @@ fn every_command_helps() {
         "import",
         "history",
         "unlock",
+        "policy",
         "schema",
         "sandbox",
         "completions",

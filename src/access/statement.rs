@@ -103,7 +103,8 @@ pub fn merged(statements: Vec<Statement>) -> Vec<Statement> {
 
 /// Without the ARNs that others of them cover.
 pub fn sparse(resources: BTreeSet<String>) -> BTreeSet<String> {
-    let covered = |one: &String| resources.iter().any(|other| other != one && matches(other, one));
+    let open: Vec<&String> = resources.iter().filter(|one| one.contains('*')).collect();
+    let covered = |one: &String| open.iter().any(|other| *other != one && matches(other, one));
     resources.iter().filter(|one| !covered(one)).cloned().collect()
 }
 

@@ -183,3 +183,84 @@ fn is_set(fields: &Value, path: &str) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::Reference;
+    use serde_json::json;
+
+    fn site() -> Site {
+        let text = str::to_owned;
+        Site { partition: text("aws"), account: text("1"), region: text("r"), stack: text("s") }
+    }
+
+    fn filled(fields: &Value, templates: &'static [&'static str]) -> Vec<String> {
+        let site = site();
+        let filler = Filler { site: &site, name: "n", within: "c", fields, adopted: false };
+        let statement = filler.fill(&Grant::of(&["a:B"], templates));
+        statement.map(|one| one.resources.into_iter().collect()).unwrap_or_default()
+    }
+
+    fn mark(key: &str, field: &str) -> String {
+        Reference { key: key.to_owned(), field: field.to_owned() }.mark()
+    }
+
+    #[test]
+    fn placeholders_are_names_and_fields() {
+        let fields = json!({ "group": "g", "roles": ["arn:aws:iam::1:role/p/a", "b"] });
+        let arns: &[&str] = &[
+            "rds:{region}:{account}:db:{name}",
+            "x:::{within}/{group}",
+            "iam::{account}:role/{roles}",
+        ];
+        let expected = [
+            "arn:aws:iam::1:role/b",
+            "arn:aws:iam::1:role/p/a",
+            "arn:aws:rds:r:1:db:n",
+            "arn:aws:x:::c/g",
+        ];
+        assert_eq!(filled(&fields, arns), expected);
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_wildcard_and_what_is_not_set_is_nothing() {
+        let fields = json!({ "role": mark("x", "arn"), "key": format!("a-{}", mark("y", "id")) });
+        assert_eq!(filled(&fields, &["iam:::role/{role}"]), ["arn:aws:iam:::role/*"]);
+        assert_eq!(filled(&fields, &["kms:::{key}"]), ["arn:aws:kms:::a-*"]);
+        assert_eq!(filled(&fields, &["rds:::subgrp:{group}"]), [""; 0]);
+        assert_eq!(filled(&fields, &["rds:::{group|default*}"]), ["arn:aws:rds:::default*"]);
+        assert_eq!(filled(&fields, &["rds:::{role.deeper}"]), ["arn:aws:rds:::*"]);
+    }
+
+    #[test]
+    fn a_grant_for_a_field_needs_the_field() {
+        let site = site();
+        let fill = |fields: Value, grant: Grant| {
+            let filler =
+                Filler { site: &site, name: "n", within: "c", fields: &fields, adopted: false };
+            filler.fill(&grant).is_some()
+        };
+        let grant = Grant::of(&["a:B"], &["*"]).given("password.managed");
+        assert!(fill(json!({ "password": { "managed": true } }), grant));
+        assert!(!fill(json!({ "password": { "managed": false } }), grant));
+        assert!(!fill(json!({}), grant));
+        let attach = Grant::of(&["a:B"], &["*"]).when(When::Attaching(&["{policies}"]));
+        assert!(fill(json!({ "policies": ["arn:aws:iam::aws:policy/A"] }), attach));
+        assert!(!fill(json!({ "policies": [] }), attach), "there is nothing to attach");
+    }
+
+    #[test]
+    fn what_is_taken_over_has_no_mark_yet() {
+        let site = site();
+        let condition = |adopted| {
+            let filler =
+                Filler { site: &site, name: "n", within: "c", fields: &Value::Null, adopted };
+            filler
+                .fill(&Grant::of(&["a:B"], &["*"]).when(When::Owned))
+                .and_then(|one| one.condition)
+        };
+        assert!(condition(false).is_some_and(|one| one.key == "aws:ResourceTag/lagoa:stack"));
+        assert_eq!(condition(true), None);
+    }
+}

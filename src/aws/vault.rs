@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Aws, Class, Error, absent, gone_is_fine};
 use crate::field::Tags;
-use crate::kind::Grant;
+use crate::kind::{Grant, When};
 
 /// Tag of a secret that belongs to a resource: that one's kind.
 pub const PART_OF: &str = "lagoa:part-of";
@@ -33,6 +33,14 @@ pub const fn keeping(on: &'static [&'static str]) -> Grant {
     ];
     Grant::of(ACTIONS, on)
 }
+
+/// What it takes to delete those that the resource had before it changed: whatever their names,
+/// they carry the stack's mark.
+pub const FORMER: Grant = Grant::of(
+    &["secretsmanager:DeleteSecret", "secretsmanager:DescribeSecret"],
+    &["secretsmanager:{region}:{account}:secret:*"],
+)
+.when(When::Owned);
 
 /// What it takes to delete them.
 pub const fn destroying(on: &'static [&'static str]) -> Grant {

@@ -188,7 +188,8 @@ role-dms-s3-raw:
                 &["iam::{account}:role/dms-access-for-endpoint"],
                 &["iam::aws:policy/service-role/AmazonDMSRedshiftS3Role"],
             )
-            .given("redshift"), // The password of an RDS server of the stack.
+            .given("redshift"),
+            // The password of an RDS server of the stack.
             Grant::of(
                 &["secretsmanager:GetSecretValue"],
                 &["secretsmanager:{region}:{account}:secret:rds!*"],

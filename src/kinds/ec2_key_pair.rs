@@ -132,6 +132,7 @@ laptop:
             )
             .when(When::Owned),
             vault::keeping(SECRET),
+            vault::FORMER,
         ],
         delete: &[
             Grant::of(&["ec2:DeleteKeyPair"], &["ec2:{region}:{account}:key-pair/*"])

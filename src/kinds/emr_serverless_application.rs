@@ -170,7 +170,8 @@ jobs-logs: { kind: s3_bucket, on_destroy: delete }
                 &["emr-serverless:{region}:{account}:/applications/*"],
             )
             .when(When::Owned),
-            Grant::linking(&["ops.emr-serverless.amazonaws.com"]), // EMR Serverless tries with the caller's leave whether it may put interfaces into the subnets.
+            Grant::linking(&["ops.emr-serverless.amazonaws.com"]),
+            // EMR Serverless tries with the caller's leave whether it may put interfaces into the subnets.
             Grant::of(&["ec2:CreateNetworkInterface"], ANY).given("subnets"),
             Grant::of(
                 &["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"],

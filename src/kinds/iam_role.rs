@@ -66,19 +66,9 @@ pub struct IamRole {
     pub instance_profile_arn: Computed<String>,
 }
 
-/// The instance profile of the role, which goes when the field does. Of others the role only leaves.
-const PROFILE: Grant = Grant::of(
-    &[
-        "iam:AddRoleToInstanceProfile",
-        "iam:CreateInstanceProfile",
-        "iam:DeleteInstanceProfile",
-        "iam:GetInstanceProfile",
-        "iam:RemoveRoleFromInstanceProfile",
-        "iam:TagInstanceProfile",
-        "iam:UntagInstanceProfile",
-    ],
-    &["iam::{account}:instance-profile/{name}", "iam::{account}:instance-profile/*/{name}"],
-);
+/// The instance profile of the role's name, which goes when the field does.
+const PROFILE: &[&str] =
+    &["iam::{account}:instance-profile/{name}", "iam::{account}:instance-profile/*/{name}"];
 
 impl Kind for IamRole {
     const EXAMPLE: &'static str = "
@@ -134,7 +124,24 @@ read-raw:
             ),
             Grant::of(&["iam:AttachRolePolicy"], &["{arn}"])
                 .when(When::Attaching(&["{managed_policies}"])),
-            PROFILE,
+            Grant::of(
+                &[
+                    "iam:AddRoleToInstanceProfile",
+                    "iam:CreateInstanceProfile",
+                    "iam:TagInstanceProfile",
+                    "iam:UntagInstanceProfile",
+                ],
+                PROFILE,
+            )
+            .given("instance_profile"),
+            Grant::of(
+                &[
+                    "iam:DeleteInstanceProfile",
+                    "iam:GetInstanceProfile",
+                    "iam:RemoveRoleFromInstanceProfile",
+                ],
+                PROFILE,
+            ),
             Grant::passing(&["{arn}"], &["ec2.amazonaws.com"]).given("instance_profile"),
         ],
         delete: &[
@@ -149,7 +156,14 @@ read-raw:
                 ],
                 &["{arn}"],
             ),
-            PROFILE,
+            Grant::of(
+                &[
+                    "iam:DeleteInstanceProfile",
+                    "iam:GetInstanceProfile",
+                    "iam:RemoveRoleFromInstanceProfile",
+                ],
+                PROFILE,
+            ),
         ],
         ..Access::NONE
     };

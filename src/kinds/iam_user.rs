@@ -158,6 +158,7 @@ data-engineers:
             ),
             Grant::of(&["iam:RemoveUserFromGroup"], &["iam::{account}:group/*"]),
             vault::keeping(SECRETS),
+            vault::FORMER,
             vault::destroying(SECRETS),
             Grant::of(&["secretsmanager:GetSecretValue"], SECRETS),
             Grant::of(&["secretsmanager:GetRandomPassword"], ANY).given("console"),

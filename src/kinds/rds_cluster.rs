@@ -2,6 +2,7 @@
 
 mod calls;
 mod live;
+mod permissions;
 mod words;
 
 use std::collections::BTreeSet;
@@ -19,7 +20,7 @@ use crate::field::{
     Immutable, KmsKeyArn, SecretSource, SecurityGroupId, Tags, WriteOnly, leave_out,
 };
 use crate::kind::{
-    Access, Cx, Farewell, Found, Grant, Kind, Neighbours, OnDestroy, Phase, Site, Takes, Wanted,
+    Access, Cx, Farewell, Found, Kind, Neighbours, OnDestroy, Phase, Site, Takes, Wanted,
 };
 use crate::reference::is_marked;
 pub use words::{Engine, NetworkType, StorageType};
@@ -151,13 +152,6 @@ pub struct Serverless {
     pub auto_pause_seconds: Option<i32>,
 }
 
-/// What a cluster is made with; RDS has defaults of its own.
-const AROUND: &[&str] = &[
-    "rds:{region}:{account}:cluster-pg:{parameter_group|default*}",
-    "rds:{region}:{account}:og:default*",
-    "rds:{region}:{account}:subgrp:{subnet_group|default*}",
-];
-
 impl Kind for RdsCluster {
     const EXAMPLE: &'static str = "
 coins-cluster:
@@ -189,62 +183,7 @@ cluster-postgres16:
   family: aurora-postgresql16
 ";
     const NAME: &'static str = "^[a-zA-Z]{1}(?:-?[a-zA-Z0-9]){0,62}$";
-    const ACCESS: Access = Access {
-        read: &[
-            Grant::of(&["rds:DescribeDBClusters"], &["rds:{region}:{account}:cluster:*"]), // Seeds leave their marks among its tags.
-            Grant::of(&["rds:ListTagsForResource"], &["rds:{region}:{account}:cluster:{name}"]),
-        ],
-        write: &[
-            Grant::of(
-                &[
-                    "rds:AddTagsToResource",
-                    "rds:CreateDBCluster",
-                    "rds:DisableHttpEndpoint",
-                    "rds:EnableHttpEndpoint",
-                    "rds:ModifyDBCluster",
-                    "rds:RemoveTagsFromResource",
-                ],
-                &["rds:{region}:{account}:cluster:{name}"],
-            ),
-            Grant::of(&["rds:CreateDBCluster", "rds:ModifyDBCluster"], AROUND),
-            Grant::of(
-                &["rds:RestoreDBClusterFromSnapshot"],
-                &[
-                    "rds:{region}:{account}:cluster:{name}",
-                    "rds:{region}:{account}:cluster-snapshot:{snapshot}",
-                ],
-            )
-            .given("snapshot"),
-            Grant::of(&["rds:RestoreDBClusterFromSnapshot"], AROUND).given("snapshot"),
-            Grant::linking(&["rds.amazonaws.com"]),
-            Grant::of(
-                &[
-                    "secretsmanager:CreateSecret",
-                    "secretsmanager:RotateSecret",
-                    "secretsmanager:TagResource",
-                ],
-                &["secretsmanager:{region}:{account}:secret:rds!*"],
-            )
-            .given("managed_password"),
-            Grant::encrypting(&["rds"], "kms_key"),
-            Grant::encrypting(&["rds", "secretsmanager"], "managed_password_kms_key"),
-        ],
-        delete: &[
-            Grant::of(
-                &["rds:DeleteDBCluster", "rds:ModifyDBCluster"],
-                &["rds:{region}:{account}:cluster:{name}"],
-            ),
-            Grant::of(
-                &["rds:AddTagsToResource", "rds:CreateDBClusterSnapshot", "rds:DeleteDBCluster"],
-                &[
-                    "rds:{region}:{account}:cluster:{name}",
-                    "rds:{region}:{account}:cluster-snapshot:{name}-final-*",
-                ],
-            ),
-        ],
-        foreseen: &[("master_secret_arn", "secretsmanager:{region}:{account}:secret:rds!*")],
-        ..Access::NONE
-    };
+    const ACCESS: Access = permissions::ACCESS;
     const HOLDS: Option<&'static str> = Some("a database");
     const ON_DESTROY: &'static [OnDestroy] =
         &[OnDestroy::Delete, OnDestroy::Retain, OnDestroy::Snapshot];

@@ -248,7 +248,8 @@ rds-postgres15:
     const NAME: &'static str = "^[a-zA-Z]{1}(?:-?[a-zA-Z0-9]){0,62}$";
     const ACCESS: Access = Access {
         read: &[
-            Grant::of(&["rds:DescribeDBInstances"], &["rds:{region}:{account}:db:*"]), // Seeds leave their marks among its tags.
+            Grant::of(&["rds:DescribeDBInstances"], &["rds:{region}:{account}:db:*"]),
+            // Seeds leave their marks among its tags.
             Grant::of(&["rds:ListTagsForResource"], &["rds:{region}:{account}:db:{name}"]),
         ],
         write: &[

@@ -166,7 +166,8 @@ warehouse-copy:
     const NAME: &'static str = "^[a-z](?:-?[a-z0-9]){0,62}$";
     const ACCESS: Access = Access {
         read: &[
-            Grant::of(&["redshift:DescribeClusters"], &["redshift:{region}:{account}:cluster:*"]), // Seeds leave their marks among its tags.
+            Grant::of(&["redshift:DescribeClusters"], &["redshift:{region}:{account}:cluster:*"]),
+            // Seeds leave their marks among its tags.
             Grant::of(&["redshift:DescribeTags"], &["redshift:{region}:{account}:cluster:{name}"]),
         ],
         write: &[

@@ -91,6 +91,50 @@ impl RedshiftSeed {
     }
 }
 
+const RUN: &[&str] = &["redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"];
+const ANSWER: &[&str] = &["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"];
+const CLUSTER: &[&str] = &["redshift:{region}:{account}:cluster:{cluster.name|*}"];
+const WORKGROUP: &[&str] = &["redshift-serverless:{region}:{account}:workgroup/*"];
+
+/// A plan asks the ledger of a warehouse that the stack doesn't own, since it has no marks. Where
+/// there is no secret, the Data API logs in with the caller's leave.
+const ACCESS: Access = Access {
+    read: &[
+        Grant::of(RUN, CLUSTER).given("cluster.name"),
+        Grant::of(RUN, WORKGROUP).given("workgroup.name"),
+        Grant::of(ANSWER, ANY).given("cluster.name"),
+        Grant::of(ANSWER, ANY).given("workgroup.name"),
+    ],
+    write: &[
+        Grant::of(RUN, CLUSTER).given("cluster"),
+        Grant::of(RUN, WORKGROUP).given("workgroup"),
+        Grant::of(ANSWER, ANY),
+        Grant::of(
+            &["secretsmanager:GetSecretValue"],
+            &["secretsmanager:{region}:{account}:secret:redshift!*"],
+        ),
+        Grant::of(&["secretsmanager:GetSecretValue"], &["{cluster.secret_arn}"])
+            .given("cluster.secret_arn"),
+        Grant::of(&["secretsmanager:GetSecretValue"], &["{workgroup.secret_arn}"])
+            .given("workgroup.secret_arn"),
+        Grant::of(
+            &["redshift:GetClusterCredentials"],
+            &[
+                "redshift:{region}:{account}:dbname:{cluster.name|*}/*",
+                "redshift:{region}:{account}:dbuser:{cluster.name|*}/*",
+            ],
+        )
+        .given("cluster"),
+        Grant::of(
+            &["redshift:GetClusterCredentialsWithIAM"],
+            &["redshift:{region}:{account}:dbname:{cluster.name|*}/*"],
+        )
+        .given("cluster"),
+        Grant::of(&["redshift-serverless:GetCredentials"], WORKGROUP).given("workgroup"),
+    ],
+    ..Access::NONE
+};
+
 impl Kind for RedshiftSeed {
     const EXAMPLE: &'static str = "
 sales-schema:
@@ -107,29 +151,7 @@ warehouse:
   on_destroy: delete
 ";
     const NAME: &'static str = r"^[A-Za-z0-9][A-Za-z0-9._:/=+@-]{0,99}$";
-    const ACCESS: Access = Access {
-        write: &[
-            Grant::of(
-                &["redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"],
-                &["redshift:{region}:{account}:cluster:{cluster.name|*}"],
-            )
-            .given("cluster"),
-            Grant::of(
-                &["redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"],
-                &["redshift-serverless:{region}:{account}:workgroup/*"],
-            )
-            .given("workgroup"),
-            Grant::of(
-                &["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"],
-                ANY,
-            ),
-            Grant::of(
-                &["secretsmanager:GetSecretValue"],
-                &["secretsmanager:{region}:{account}:secret:redshift!*"],
-            ),
-        ],
-        ..Access::NONE
-    };
+    const ACCESS: Access = ACCESS;
     const ON_DESTROY: &'static [OnDestroy] = &[OnDestroy::Retain];
     const ON_DESTROY_DEFAULT: Option<OnDestroy> = Some(OnDestroy::Retain);
     const READS_AFTER_REFERENCES: bool = true;

@@ -136,7 +136,8 @@ impl Family {
         names.iter().any(|name| kinds::find(name).is_some_and(|kind| kind.facts().seed))
     }
 
-    fn present(&self) -> BTreeSet<String> {
+    /// The kinds of its resources, a platform's too.
+    pub fn present(&self) -> BTreeSet<String> {
         let kinds = self.resources.values().filter_map(|entry| entry["kind"].as_str());
         kinds.map(str::to_owned).collect()
     }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use lagoa::access::matches;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::support::{Ran, Site};
 

@@ -77,6 +77,12 @@ impl Site {
         site
     }
 
+    /// A folder for commands that need no AWS.
+    pub fn unstarted(folder: &Path) -> Self {
+        std::fs::create_dir_all(folder).expect("make the test's folder");
+        Self { folder: folder.to_owned(), home: folder.to_owned(), keeps: Keeps::Nothing }
+    }
+
     /// Another folder that works with the same sandbox, as a checkout on another machine would.
     pub fn elsewhere(&self, name: &str) -> Self {
         let folder =
