@@ -105,7 +105,7 @@ fn open_ports(group: &Subject<'_>, ports: &[(&str, u16)]) -> Vec<Spot> {
         let (name, port) = ports.iter().find(|(_, port)| holds(rule, *port))?;
         let range = rule["cidr"].as_str().unwrap_or_default();
         let message = format!("{name} (port {port}) can be reached from {range}");
-        Some(Spot::new(format!("ingress[{at}]"), message))
+        Some(Spot::new(format!("ingress[{at}].cidr"), message))
     });
     found.collect()
 }
@@ -114,7 +114,7 @@ fn all_ports(group: &Subject<'_>) -> Vec<Spot> {
     let open = from_everywhere(group).filter(|(_, rule)| every_port(rule));
     let found = open.map(|(at, rule)| {
         let range = rule["cidr"].as_str().unwrap_or_default();
-        Spot::new(format!("ingress[{at}]"), format!("every port can be reached from {range}"))
+        Spot::new(format!("ingress[{at}].cidr"), format!("every port can be reached from {range}"))
     });
     found.collect()
 }
@@ -126,7 +126,9 @@ fn described(group: &Subject<'_>) -> Vec<Spot> {
     let mut rules = group.written["ingress"].as_array().into_iter().flatten().enumerate();
     let silent = rules.find(|(_, rule)| rule["description"].is_null());
     silent
-        .map(|(at, _)| Spot::new(format!("ingress[{at}]"), "the rule doesn't say what it is for"))
+        .map(|(at, _)| {
+            Spot::new(format!("ingress[{at}].protocol"), "the rule doesn't say what it is for")
+        })
         .into_iter()
         .collect()
 }
