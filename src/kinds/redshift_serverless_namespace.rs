@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::aws::kms::same_key;
 use crate::aws::{Aws, Error, absent, gone_is_fine, redshift_serverless_tags as tags};
 use crate::field::{
-    Computed, Differs, Immutable, KmsKeyArn, RoleArn, SecretSource, Tags, WriteOnly,
+    Computed, Differs, Immutable, KmsKeyArn, RoleArn, SecretSource, Tags, WriteOnly, leave_out,
 };
-use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Phase, Takes, Wanted};
+use crate::kind::{Cx, Farewell, Found, Kind, OnDestroy, Phase, Site, Takes, Wanted};
 
 /// A namespace of Redshift Serverless: databases, users and their data. A workgroup works on it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -208,6 +208,11 @@ sales-copy:
         let keeps = farewell.on_destroy != Some(OnDestroy::Delete);
         let snapshot = keeps.then(|| farewell.snapshot.clone());
         gone_is_fine(call.set_final_snapshot_name(snapshot).send().await)
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        self.managed_password_kms_key = None;
+        leave_out(&mut self.kms_key, KmsKeyArn("AWS_OWNED_KMS_KEY".to_owned()));
     }
 
     fn phase(&self) -> Phase {
