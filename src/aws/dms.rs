@@ -11,7 +11,13 @@ use super::{Aws, Class, Error};
 use crate::field::{Immutable, KmsKeyArn, Tags};
 use crate::kind::Wanted;
 
-/// All of them.
+/// Whether DMS made up the end of an ARN by itself, where nobody gave a `resource_identifier`.
+pub fn is_made_up(identifier: &str) -> bool {
+    let made = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+    identifier.len() >= 20 && identifier.chars().all(made)
+}
+
+/// All roles that DMS looks for under a fixed name.
 pub const FIXED_ROLES: [FixedRole; 3] = [VPC_ROLE, LOGS_ROLE, ENDPOINT_ROLE];
 
 /// DMS puts its instances into the account's network with this role.

@@ -9,7 +9,8 @@ use super::failed::Failed;
 use super::hold::holding;
 use super::session::{Purpose, Session, known_keys};
 use crate::diagnostic::Problem;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Step};
+use crate::reference::is_unknown;
 use crate::report::terminal::Terminal;
 
 /// Take over resources that exist without this stack's mark
@@ -59,7 +60,10 @@ impl Adopt {
             let plan = session.plan(Purpose::Match, &arguments.options()).await?;
             self.refuse(&plan)?;
             let existing = || {
-                let found = plan.steps.iter().filter(|step| step.action == Action::Adopt);
+                // What refers to something that isn't there has to wait for it.
+                let known =
+                    |step: &&Step| step.action == Action::Adopt && !is_unknown(&step.desired);
+                let found = plan.steps.iter().filter(known);
                 found.map(|step| step.key.clone()).collect()
             };
             let keys = if self.keys.is_empty() { existing() } else { self.keys.clone() };

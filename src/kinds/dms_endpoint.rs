@@ -293,6 +293,7 @@ role-dms-s3-raw:
 
     fn written(&mut self, _name: &str, _site: &Site) {
         leave_out(&mut self.ssl_mode, SslMode::None);
+        self.resource_identifier.take_if(|identifier| dms::is_made_up(identifier));
     }
 
     fn check(&self, _root: &std::path::Path) -> Vec<(String, String)> {

@@ -273,6 +273,7 @@ dms-instance-access:
         leave_out(&mut self.multi_az, false);
         leave_out(&mut self.storage_gib, 50);
         leave_out(&mut self.network_type, NetworkType::Ipv4);
+        self.resource_identifier.take_if(|identifier| dms::is_made_up(identifier));
     }
 
     fn phase(&self) -> Phase {

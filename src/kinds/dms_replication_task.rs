@@ -313,6 +313,10 @@ dms-s3:
         self.condition = SOUND.to_owned().into();
     }
 
+    fn written(&mut self, _name: &str, _site: &Site) {
+        self.resource_identifier.take_if(|identifier| dms::is_made_up(identifier));
+    }
+
     fn check(&self, _root: &Path) -> Vec<(String, String)> {
         let mut wrong = mappings::wrong(&self.tables, &self.rules);
         if self.cdc_start_position.is_some() && self.run == Run::FullLoad {

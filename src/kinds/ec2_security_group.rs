@@ -116,6 +116,9 @@ coins-app:
     };
     const KEPT_WHILE_USED: bool = true;
 
+    /// What isn't lagoa's is known by its name in a VPC, which the stack may name by its key.
+    const READS_AFTER_REFERENCES: bool = true;
+
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let names: Vec<String> = wanted.iter().map(|one| one.name.clone()).collect();
         let groups = groups_by(aws, "group-name", &names).await?;

@@ -230,6 +230,9 @@ lake-private-a:
         if let Some(short) = self.service.strip_prefix(&prefix) {
             self.service = Immutable(short.to_owned());
         }
+        if *self.r#type == EndpointType::Gateway {
+            self.private_dns = None;
+        }
     }
 
     fn check(&self, _root: &Path) -> Vec<(String, String)> {

@@ -13,10 +13,10 @@ use crate::aws::kms::same_key;
 use crate::aws::password::Password;
 use crate::aws::{Aws, Error, absent, gone_is_fine, redshift_serverless_tags as tags};
 use crate::field::{
-    Computed, Differs, Immutable, KmsKeyArn, RoleArn, SecretSource, Tags, WriteOnly,
+    Computed, Differs, Immutable, KmsKeyArn, RoleArn, SecretSource, Tags, WriteOnly, leave_out,
 };
 use crate::kind::{
-    ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Takes, Wanted, When,
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Takes, Wanted, When,
 };
 
 /// A namespace of Redshift Serverless: databases, users and their data. A workgroup works on it.
@@ -280,6 +280,11 @@ sales-copy:
         let keeps = farewell.on_destroy != Some(OnDestroy::Delete);
         let snapshot = keeps.then(|| farewell.snapshot.clone());
         gone_is_fine(call.set_final_snapshot_name(snapshot).send().await)
+    }
+
+    fn written(&mut self, _name: &str, _site: &Site) {
+        self.managed_password_kms_key = None;
+        leave_out(&mut self.kms_key, KmsKeyArn("AWS_OWNED_KMS_KEY".to_owned()));
     }
 
     fn phase(&self) -> Phase {
