@@ -9,9 +9,12 @@ mod completions;
 mod destroy;
 mod digest;
 mod failed;
+mod git;
 mod history;
 mod hold;
+mod init;
 mod interrupts;
+mod offline;
 mod plan;
 mod record;
 mod sandbox;
@@ -19,6 +22,7 @@ mod saved_plan;
 mod schema;
 mod session;
 mod show;
+mod stacks;
 mod unlock;
 
 use std::ffi::OsString;
@@ -89,6 +93,8 @@ enum Command {
     Apply(Box<apply::Apply>),
     Destroy(destroy::Destroy),
     Check(check::Check),
+    Init(init::Init),
+    Stacks(stacks::Stacks),
     Show(show::Show),
     Adopt(adopt::Adopt),
     History(history::History),
@@ -109,9 +115,12 @@ impl Command {
             Self::Show(show) => show.stack()?,
             Self::History(history) => history.stack()?,
             Self::Unlock(unlock) => &unlock.stack,
-            Self::Check(_) | Self::Schema(_) | Self::Sandbox(_) | Self::Completions(_) => {
-                return None;
-            }
+            Self::Check(_)
+            | Self::Init(_)
+            | Self::Stacks(_)
+            | Self::Schema(_)
+            | Self::Sandbox(_)
+            | Self::Completions(_) => return None,
         };
         stack.sandbox.then_some(stack)
     }
@@ -179,6 +188,8 @@ async fn dispatch(command: &Command, terminal: Terminal) -> Result<Exit, Failed>
         Command::Apply(apply) => apply.run(terminal).await,
         Command::Destroy(destroy) => destroy.run(terminal).await,
         Command::Check(check) => check.run(terminal),
+        Command::Init(init) => init.run(terminal).await,
+        Command::Stacks(stacks) => stacks.run(terminal).await,
         Command::Show(show) => show.run(terminal).await,
         Command::Adopt(adopt) => adopt.run(terminal).await,
         Command::History(history) => history.run(terminal).await,

@@ -12,6 +12,7 @@ mod schema;
 mod scope;
 mod shape;
 mod special;
+mod uses;
 mod variables;
 mod within;
 
@@ -29,6 +30,7 @@ use crate::reference::{self, Reference, is_marked};
 use instances::Instance;
 use scope::{Findings, Room, Scope};
 use shape::Shaper;
+pub use uses::Uses;
 
 /// A checked stack file.
 pub struct Stack {

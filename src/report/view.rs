@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::value::{self, given, public, written};
 use crate::diff::Change;
 use crate::plan::{Action, Blocked, Plan, Step};
-use crate::reference::{is_unknown, shown};
+use crate::reference::{is_marked, is_unknown, shown};
 use crate::stack::Stack;
 
 /// Name and version of the JSON form.
@@ -30,6 +30,9 @@ pub struct View {
     pub region: String,
     /// The plan takes the stack down.
     pub destroy: bool,
+    /// AWS wasn't asked: what the plan is against instead, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offline: Option<String>,
     /// How many of each.
     pub total: Total,
     /// What isn't as the stack wants it: in the order of the stack, then what goes.
@@ -163,9 +166,10 @@ impl View {
             format: FORMAT,
             stack: stack.name.clone(),
             file: file.to_owned(),
-            account: plan.site.account.clone(),
-            region: plan.site.region.clone(),
+            account: known(&plan.site.account),
+            region: known(&plan.site.region),
             destroy,
+            offline: None,
             total: total(&resources, unchanged.len()),
             resources: resources.into_iter().map(|e| Entry { key: shown(&e.key), ..e }).collect(),
             unchanged,
@@ -178,6 +182,11 @@ impl View {
         self.total.blocked > 0
             || self.total.deeds.iter().any(|(deed, n)| *deed != Deed::Retain && *n > 0)
     }
+}
+
+/// The account or region; an offline plan may know neither.
+fn known(place: &str) -> String {
+    if is_marked(place) { "unknown".to_owned() } else { place.to_owned() }
 }
 
 fn total(resources: &[Entry], unchanged: usize) -> Total {
