@@ -55,6 +55,8 @@ fn every_command_helps() {
         "apply",
         "destroy",
         "check",
+        "init",
+        "stacks",
         "show",
         "adopt",
         "history",

@@ -74,6 +74,8 @@ const RESERVED: &[(&str, &[&str])] = &[
         "expose_secret",
         &[
             "src/aws.rs",
+            "src/aws/github.rs",
+            "src/aws/github/token.rs",
             "src/aws/vault.rs",
             "src/kinds/dms_endpoint/calls.rs",
             "src/kinds/ec2_key_pair.rs",

@@ -19,7 +19,8 @@ use token::{Claims, Tokens};
 const AUDIENCE: &str = "sts.amazonaws.com";
 /// Characters that the name of a session may have.
 const SESSION_LENGTH: usize = 64;
-/// How long before they end credentials are renewed: longer than any call may take.
+/// How long before they end credentials are renewed; the SDK may wait half of it longer, and no call
+/// takes that long.
 pub const AHEAD: Duration = Duration::from_secs(120);
 /// How long it may take to get credentials, with all attempts.
 pub const PATIENCE: Duration = Duration::from_secs(45);

@@ -26,7 +26,7 @@ Examples:
   lagoa plan stacks/bootcamp.yaml --var project=coins --target raw-coins
   lagoa plan stacks/bootcamp.yaml --json > plan.json
   lagoa plan stacks/bootcamp.yaml --out saved.plan       And later `lagoa apply saved.plan`
-  lagoa plan stacks/bootcamp.yaml --offline              Against an empty account, without credentials
+  lagoa plan stacks/bootcamp.yaml --offline              Against an empty account
   lagoa plan stacks/bootcamp.yaml --detailed-exitcode    Exit with 2 when there are changes")]
 pub struct Plan {
     #[command(flatten)]

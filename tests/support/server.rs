@@ -16,6 +16,14 @@ pub struct Request {
 }
 
 impl Request {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let head = self.bytes.split(|byte| *byte == b'\n').take_while(|line| line.len() > 1);
+        head.filter_map(|line| std::str::from_utf8(line).ok()?.split_once(':'))
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim().to_owned())
+    }
+
     /// Passes it on, and gives the answer.
     pub fn forward(&self, target: &str) -> Option<Vec<u8>> {
         let mut server = TcpStream::connect(target.trim_start_matches("http://")).ok()?;
