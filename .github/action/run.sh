@@ -31,7 +31,8 @@ if [ -n "$LAGOA_REGION" ]; then export AWS_REGION="$LAGOA_REGION"; fi
 
 code=0
 lagoa "$LAGOA_COMMAND" ${arguments[@]+"${arguments[@]}"} -- "$LAGOA_STACK" || code=$?
-echo "exitcode=$code" >> "$GITHUB_OUTPUT"
+# A plan says by itself how it ended.
+grep -qs '^exitcode=' "$GITHUB_OUTPUT" || echo "exitcode=$code" >> "$GITHUB_OUTPUT"
 # Changes are news, not a failure.
 if [ "$code" = 2 ]; then exit 0; fi
 exit "$code"

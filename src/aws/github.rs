@@ -186,8 +186,8 @@ fn refused(error: Error, role: &str, account: &str, claims: &Claims) -> Error {
             "the job's token has the `sub` {subject} and the `aud` {audience}; the trust policy of \
              {role} must allow sts:AssumeRoleWithWebIdentity to {{\"Federated\": \"{provider}\"}} \
              where StringEquals {{\"{issuer}:sub\": \"{subject}\", \"{issuer}:aud\": \
-             \"{audience}\"}}, if this repository and branch shall have the role. `lagoa init --ci \
-             github` writes such roles"
+             \"{audience}\"}}, and under no condition that this job doesn't meet, if it shall have the \
+             role. `lagoa init --ci github` writes such roles"
         ),
         "InvalidIdentityToken" => format!(
             "account {account} must know GitHub as {provider} with the audience {audience}: \

@@ -153,7 +153,8 @@ pub fn after_github(github: &GitHub) -> String {
              only\n     branch that may deploy. Without these rules anyone who can push applies."
         ),
         "For each stack, give the role that applies what the stack needs, and no more:\n     lagoa \
-         policy stacks/NAME.yaml --for apply > policies/NAME-apply.json"
+         policy stacks/NAME.yaml --for apply > policies/NAME-apply.json\n     and name that file in \
+         stacks/github-access.yaml."
             .to_owned(),
     ];
     if !github.named {
