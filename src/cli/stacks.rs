@@ -21,7 +21,8 @@ use crate::stack::{self, Uses};
 /// A YAML file is a stack when it says `stack: NAME`. With --changed-since, only those are listed
 /// whose file, or a file that they name (policies, scripts, data), was added, edited, renamed or
 /// deleted between the commit where this work left REF and the files as they are now. A path that
-/// holds a variable counts as changed with whatever it may stand for.
+/// holds a variable counts as changed with whatever it may stand for. Variable files belong to no
+/// stack.
 ///
 /// --json prints what a matrix of GitHub Actions takes, on one line:
 /// {"include":[{"stack":"coins","file":"stacks/coins.yaml"}]}
