@@ -10,6 +10,7 @@ pub mod emr;
 pub mod endpoint;
 pub mod error;
 pub mod fixed_role;
+pub mod github;
 pub mod history;
 pub mod home;
 pub mod iam;
@@ -44,10 +45,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -58,6 +62,7 @@ pub use error::{Class, Error, absent, gone_is_fine};
 use crate::field::SecretSource;
 use crate::kind::Site;
 use account::AccountDetails;
+use github::{Standing, Vouched};
 use memo::Memo;
 use wire::Paced;
 
@@ -127,7 +132,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-async fn config(region: Option<&str>) -> SdkConfig {
+async fn config(region: Option<&str>, standing: &Standing) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
@@ -141,11 +146,30 @@ async fn config(region: Option<&str>) -> SdkConfig {
         .http_client(Paced::around(http))
         .retry_config(RetryConfig::standard().with_max_attempts(5))
         .stalled_stream_protection(StalledStreamProtectionConfig::enabled().build())
-        .timeout_config(timeouts);
+        .timeout_config(timeouts)
+        .identity_cache(
+            IdentityCache::lazy().load_timeout(github::PATIENCE).buffer_time(github::AHEAD).build(),
+        );
     if let Some(region) = region {
         loader = loader.region(Region::new(region.to_owned()));
     }
-    loader.load().await
+    let config = loader.load().await;
+    match standing {
+        Standing::Vouched(grant) => {
+            let vouched = SharedCredentialsProvider::new(Vouched::new(grant.clone(), &config));
+            config.into_builder().credentials_provider(vouched).build()
+        }
+        Standing::Elsewhere | Standing::Lacking { .. } => config,
+    }
+}
+
+/// Why there is no way to AWS.
+#[derive(Debug)]
+pub enum Unconnected {
+    /// Nobody gave credentials.
+    Nobody(Error),
+    /// There are credentials, or a word for them, and something else is wrong.
+    Refused(Error),
 }
 
 impl Aws {
@@ -156,14 +180,24 @@ impl Aws {
         region: Option<&str>,
         root: PathBuf,
         orders: Orders,
-    ) -> Result<Self, Error> {
-        let config = config(region).await;
-        let region = config.region().map(ToString::to_string).ok_or_else(|| {
-            Error::new(Class::Terminal, "no region is set")
-                .hint("write `region: us-east-1` at the top of the stack file, or set AWS_REGION")
-        })?;
+    ) -> Result<Self, Unconnected> {
+        let standing = Standing::new(&|name| std::env::var(name).ok());
+        let config = config(region, &standing).await;
+        let region =
+            config.region().map(ToString::to_string).ok_or_else(|| {
+                let error = Error::new(Class::Terminal, "no region is set");
+                Unconnected::Refused(error.hint(
+                    "write `region: us-east-1` at the top of the stack file, or set AWS_REGION",
+                ))
+            })?;
         let caller = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
-        let caller = caller.map_err(|error| no_identity(error.into()))?;
+        let caller = caller.map_err(|error| {
+            let nobody = error::causes(&error).any(|cause| cause.is::<CredentialsError>());
+            match nobody && !matches!(standing, Standing::Vouched(_)) {
+                true => Unconnected::Nobody(no_identity(error.into(), &standing)),
+                false => Unconnected::Refused(no_identity(error.into(), &standing)),
+            }
+        })?;
         let partition = caller.arn().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws");
         let site = Site {
             partition: partition.to_owned(),
@@ -176,9 +210,8 @@ impl Aws {
         Ok(aws)
     }
 
-    /// Clients that have no way out: every call of theirs fails at once. For trying the engine
-    /// with kinds that live in memory.
-    #[doc(hidden)]
+    /// Clients that have no way out: every call of theirs fails at once. For plans against an empty
+    /// account, and for trying the engine with kinds that live in memory.
     pub fn offline(site: Site, root: PathBuf, orders: Orders) -> Self {
         let region = Region::new(site.region.clone());
         let config = SdkConfig::builder().behavior_version(BehaviorVersion::latest());
@@ -314,7 +347,13 @@ fn member(text: &str, key: &str) -> Option<SecretString> {
     Some(SecretString::from(value.get(key)?.as_str()?))
 }
 
-fn no_identity(error: Error) -> Error {
+fn no_identity(error: Error, standing: &Standing) -> Error {
+    if matches!(standing, Standing::Vouched(_)) {
+        return error;
+    }
+    if let Some(remedy) = standing.remedy() {
+        return error.hint(remedy);
+    }
     if error.class == Class::Transient || error.code.is_empty() {
         return error.hint(
             "lagoa looks for credentials where the AWS CLI does: try `aws sts get-caller-identity`; \

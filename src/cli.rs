@@ -10,13 +10,16 @@ mod destroy;
 mod digest;
 mod failed;
 mod findings;
+mod git;
 mod github;
 mod guardrails;
 mod history;
 mod hold;
 mod import;
+mod init;
 mod interrupts;
 mod masks;
+mod offline;
 mod output;
 mod plan;
 mod policy;
@@ -26,6 +29,7 @@ mod saved_plan;
 mod schema;
 mod session;
 mod show;
+mod stacks;
 mod unlock;
 
 use std::ffi::OsString;
@@ -101,6 +105,8 @@ enum Command {
     Apply(Box<apply::Apply>),
     Destroy(destroy::Destroy),
     Check(check::Check),
+    Init(init::Init),
+    Stacks(stacks::Stacks),
     Show(show::Show),
     Adopt(adopt::Adopt),
     Import(Box<import::Import>),
@@ -126,6 +132,8 @@ impl Command {
             Self::Unlock(unlock) => &unlock.stack,
             Self::Check(_)
             | Self::Policy(_)
+            | Self::Init(_)
+            | Self::Stacks(_)
             | Self::Schema(_)
             | Self::Sandbox(_)
             | Self::Completions(_) => {
@@ -203,6 +211,8 @@ async fn dispatch(command: &Command, terminal: Terminal) -> Result<Exit, Failed>
         Command::Apply(apply) => apply.run(terminal).await,
         Command::Destroy(destroy) => destroy.run(terminal).await,
         Command::Check(check) => check.run(terminal),
+        Command::Init(init) => init.run(terminal).await,
+        Command::Stacks(stacks) => stacks.run(terminal).await,
         Command::Show(show) => show.run(terminal).await,
         Command::Adopt(adopt) => adopt.run(terminal).await,
         Command::Import(import) => import.run(terminal).await,

@@ -14,6 +14,7 @@ pub mod plan;
 pub mod policy;
 pub mod problems;
 pub mod progress;
+pub mod stacks;
 pub mod style;
 pub mod summary;
 pub mod terminal;

@@ -14,6 +14,7 @@ mod scope;
 mod servers;
 mod shape;
 mod special;
+mod uses;
 mod variables;
 mod within;
 
@@ -32,6 +33,7 @@ pub use findings::{Finding, Skip};
 use instances::Instance;
 use scope::{Findings, Room, Scope};
 use shape::Shaper;
+pub use uses::Uses;
 
 /// A checked stack file.
 pub struct Stack {

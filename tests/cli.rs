@@ -60,6 +60,8 @@ fn every_command_helps() {
         "apply",
         "destroy",
         "check",
+        "init",
+        "stacks",
         "show",
         "adopt",
         "import",

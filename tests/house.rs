@@ -103,6 +103,8 @@ const RESERVED: &[(&str, &[&str])] = &[
         &[
             "src/aws.rs",
             "src/aws/password.rs",
+            "src/aws/github.rs",
+            "src/aws/github/token.rs",
             "src/aws/vault.rs",
             "src/cli/masks.rs",
             "src/github/api.rs",

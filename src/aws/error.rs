@@ -248,6 +248,10 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     fn from(error: SdkError<E, HttpResponse>) -> Self {
+        // What kept the call from being signed has been said in our own words.
+        if let Some(own) = causes(&error).find_map(|cause| cause.downcast_ref::<Self>()) {
+            return own.clone();
+        }
         let status = error.raw_response().map(|response| response.status().as_u16());
         let request_id = error.request_id().map(str::to_owned);
         let told = match &error {
@@ -289,10 +293,16 @@ fn operation<E>() -> Option<String> {
     Some(format!("{service}:{operation}"))
 }
 
+/// An error and its causes.
+pub(super) fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
 /// What an error and its causes say, without the dump of the whole reply that the SDK offers.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let mut words: Vec<String> = causes.map(ToString::to_string).collect();
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words: Vec<String> = causes(error).map(ToString::to_string).collect();
     words.dedup();
     words.join(": ")
 }

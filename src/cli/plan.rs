@@ -11,9 +11,10 @@ use super::digest;
 use super::failed::Failed;
 use super::findings::FindingArguments;
 use super::github::{self, GitHub, Told};
+use super::offline::{self, Offline};
 use super::output::Output;
 use super::saved_plan::SavedPlan;
-use super::session::{Purpose, Session};
+use super::session::{Purpose, Session, Unopened};
 use super::{guardrails, masks};
 use crate::diagnostic::Problem;
 use crate::report::terminal::Terminal;
@@ -36,6 +37,7 @@ Examples:
   lagoa plan stacks/bootcamp.yaml --out saved.plan       And later `lagoa apply saved.plan`
   lagoa plan stacks/bootcamp.yaml --detailed-exitcode    Exit with 2 when there are changes
   lagoa plan stacks/bootcamp.yaml --fail-on high         Exit with 3 when a finding is that bad
+  lagoa plan stacks/bootcamp.yaml --offline              Against an empty account
   lagoa plan stacks/bootcamp.yaml --output github        For a pull request in GitHub Actions")]
 pub struct Plan {
     #[command(flatten)]
@@ -54,6 +56,12 @@ pub struct Plan {
     /// Write what is said on the pull request into a file as well, with --output github
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     comment_out: Option<PathBuf>,
+    /// Ask nothing of AWS: plan as if the account had nothing. Needs no credentials
+    #[arg(long, conflicts_with_all = ["out", "destroy", "sandbox"])]
+    offline: bool,
+    /// The account of an offline plan; without one it stays unknown
+    #[arg(long, value_name = "ID", requires = "offline", value_parser = offline::account)]
+    account: Option<String>,
     /// Save the plan in a file, for `lagoa apply PLAN`
     #[arg(long, value_name = "PLAN", value_hint = ValueHint::FilePath)]
     out: Option<PathBuf>,
@@ -77,7 +85,7 @@ impl Plan {
         output: Output,
         terminal: Terminal,
     ) -> Result<(Session, View, Exit), Failed> {
-        let session = Session::open(&self.stack, &self.plan).await?;
+        let session = self.open().await?;
         if output == Output::Github {
             masks::of_stack(&session.stack);
         }
@@ -85,6 +93,7 @@ impl Plan {
         let purpose = if self.destroy { Purpose::Destroy } else { Purpose::Match };
         let (plan, world) = session.plan_and_world(purpose, &self.plan.options()).await?;
         let mut view = View::new(&plan, &session.stack, &session.file, self.destroy);
+        view.offline = session.offline.as_ref().map(Offline::words);
         guardrails::ask(&session, &self.plan.guardrails, &mut view).await?;
         match output {
             Output::Json => terminal.out(&json::text(&view)),
@@ -136,6 +145,8 @@ impl Plan {
     /// What there is to say beside the plan itself.
     fn problems(&self, session: &Session, view: &View) -> Vec<Problem> {
         let mut all = rules::problems(&view.guardrails);
+        let offline = view.offline.iter();
+        all.extend(offline.map(|words| Problem::warning(format!("planned offline: {words}"))));
         all.extend(session.stack.warnings.iter().cloned());
         all.extend(findings::problems(&session.stack, self.security.shown()));
         all
@@ -151,5 +162,21 @@ impl Plan {
     ) -> Result<(), Failed> {
         let told = Told { file: &self.stack.file, stack, view, problems, exit };
         github.tell(&told, self.comment_out.as_ref()).await
+    }
+
+    /// Connects, unless that isn't wanted, or GitHub gives nothing to connect with because the pull
+    /// request comes from a fork. What needs AWS itself never falls back.
+    async fn open(&self) -> Result<Session, Failed> {
+        if self.offline {
+            let offline = Offline::asked(self.account.clone());
+            return Session::apart(&self.stack, &self.plan, offline);
+        }
+        let needs_aws = self.destroy || self.out.is_some() || self.stack.sandbox;
+        match Session::try_open(&self.stack, &self.plan).await {
+            Err(Unopened::Nobody(_)) if !needs_aws && offline::from_fork() => {
+                Session::apart(&self.stack, &self.plan, Offline::fork())
+            }
+            opened => Ok(opened?),
+        }
     }
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::arguments::{PlanArguments, StackArguments, Variables};
 use super::failed::Failed;
-use crate::aws::{Aws, Orders, default_network};
+use super::offline::Offline;
+use crate::aws::{Aws, Orders, Unconnected, default_network};
 use crate::diagnostic::Problem;
 use crate::document;
 use crate::graph::Graph;
@@ -53,14 +54,56 @@ pub struct Session {
     pub aws: Aws,
     /// The stack file as the person named it.
     pub file: String,
+    /// AWS isn't asked, for this reason.
+    pub offline: Option<Offline>,
+}
+
+/// Why there is no session.
+#[derive(Debug)]
+pub enum Unopened {
+    /// There are no credentials.
+    Nobody(Failed),
+    /// Anything else.
+    Failed(Failed),
+}
+
+impl From<Unopened> for Failed {
+    fn from(unopened: Unopened) -> Self {
+        match unopened {
+            Unopened::Nobody(failed) | Unopened::Failed(failed) => failed,
+        }
+    }
 }
 
 impl Session {
     /// Reads the stack and connects.
     pub async fn open(arguments: &StackArguments, plan: &PlanArguments) -> Result<Self, Failed> {
-        let (stack, graph) = load(&arguments.file, &arguments.variables)?;
+        Ok(Self::try_open(arguments, plan).await?)
+    }
+
+    /// As [`open`](Self::open), telling a lack of credentials apart.
+    pub async fn try_open(
+        arguments: &StackArguments,
+        plan: &PlanArguments,
+    ) -> Result<Self, Unopened> {
+        let loaded = load(&arguments.file, &arguments.variables).map_err(Unopened::Failed)?;
+        known_keys(&loaded.0, plan.keys().into_iter()).map_err(Unopened::Failed)?;
+        Self::connect(loaded, &arguments.file, plan.orders()).await
+    }
+
+    /// Reads the stack, for a plan against an account that has nothing.
+    pub fn apart(
+        arguments: &StackArguments,
+        plan: &PlanArguments,
+        offline: Offline,
+    ) -> Result<Self, Failed> {
+        let (mut stack, graph) = load(&arguments.file, &arguments.variables)?;
         known_keys(&stack, plan.keys().into_iter())?;
-        Self::connect(stack, graph, &arguments.file, plan.orders()).await
+        let site = offline.site(&stack);
+        stack.settle(&site);
+        let aws = Aws::offline(site, stack.root.clone(), plan.orders());
+        let file = arguments.file.display().to_string();
+        Ok(Self { stack, graph, aws, file, offline: Some(offline) })
     }
 
     /// Tells what the stack's kinds have to say about it.
@@ -71,25 +114,32 @@ impl Session {
     }
 
     async fn connect(
-        mut stack: Stack,
-        graph: Graph,
+        (mut stack, graph): (Stack, Graph),
         file: &Path,
         orders: Orders,
-    ) -> Result<Self, Failed> {
-        let aws =
-            Aws::connect(&stack.name, stack.region.as_deref(), stack.root.clone(), orders).await?;
+    ) -> Result<Self, Unopened> {
+        let connected =
+            Aws::connect(&stack.name, stack.region.as_deref(), stack.root.clone(), orders).await;
+        let aws = connected.map_err(|unconnected| match unconnected {
+            Unconnected::Nobody(error) => Unopened::Nobody(error.into()),
+            Unconnected::Refused(error) => Unopened::Failed(error.into()),
+        })?;
         tracing::info!(account = aws.site.account, region = aws.site.region, "connected");
         stack.settle(&aws.site);
         let asked = stack.look_ups();
         if !asked.is_empty() {
-            stack.answer(&default_network::look_up(&aws, &asked).await?);
+            let answers = default_network::look_up(&aws, &asked).await;
+            stack.answer(&answers.map_err(|error| Unopened::Failed(error.into()))?);
         }
-        Ok(Self { stack, graph, aws, file: file.display().to_string() })
+        Ok(Self { stack, graph, aws, file: file.display().to_string(), offline: None })
     }
 
     /// Reads what AWS has of the stack; with `chosen` only of these keys, and no orphans. Kinds
     /// whose service is out are left out, and named.
     pub async fn survey(&self, chosen: Option<&BTreeSet<String>>) -> Result<World, Failed> {
+        if self.offline.is_some() {
+            return Ok(World::default());
+        }
         let wanted =
             |resource: &&Resource| chosen.is_none_or(|chosen| chosen.contains(&resource.key));
         let later = |resource: &Resource| resource.kind.facts().reads_after_references;

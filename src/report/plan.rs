@@ -18,6 +18,10 @@ const NARROW: usize = 70;
 /// The whole plan: what is done with each resource, and the total.
 pub fn render(view: &View, style: Style) -> String {
     let mut text = String::new();
+    if let Some(offline) = &view.offline {
+        let words = style.paint(Ink::Warn, &format!("Offline: {offline}."));
+        text.push_str(&format!("{words} Nothing was read from AWS.\n\n"));
+    }
     if !view.resources.is_empty() {
         text.push_str(&heading(view, style));
         text.push_str(&dangers::render(&view.dangers, style));
@@ -266,6 +270,7 @@ pub fn total(view: &View, style: Style) -> String {
     let kept = view.total.deeds.get(&Deed::Retain).copied().unwrap_or(0);
     if !view.changes() {
         let mut line = match view.destroy {
+            _ if view.offline.is_some() => "Nothing to create in an empty account.".to_owned(),
             true => format!("Nothing to destroy: AWS has nothing of the stack {}.", view.stack),
             false if !view.unread.is_empty() => "No changes in what can be read.".to_owned(),
             false => format!("No changes. AWS matches {}.", view.file),

@@ -12,7 +12,7 @@ use super::value::{self, given, public, written};
 use crate::diff::Change;
 use crate::guardrails::Verdict;
 use crate::plan::{Action, Blocked, Plan, Step, Unread};
-use crate::reference::{is_unknown, shown};
+use crate::reference::{is_marked, is_unknown, shown};
 use crate::stack::Stack;
 
 /// Name and version of the JSON form.
@@ -33,6 +33,9 @@ pub struct View {
     pub region: String,
     /// The plan takes the stack down.
     pub destroy: bool,
+    /// AWS wasn't asked: what the plan is against instead, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offline: Option<String>,
     /// How many of each.
     pub total: Total,
     /// Deletions and replacements of what holds data, the worst first.
@@ -180,9 +183,10 @@ impl View {
             format: FORMAT,
             stack: stack.name.clone(),
             file: file.to_owned(),
-            account: plan.site.account.clone(),
-            region: plan.site.region.clone(),
+            account: known(&plan.site.account),
+            region: known(&plan.site.region),
             destroy,
+            offline: None,
             total: total(&resources, unchanged.len()),
             dangers,
             resources: resources.into_iter().map(|e| Entry { key: shown(&e.key), ..e }).collect(),
@@ -205,6 +209,11 @@ impl View {
 fn danger(entry: &Entry, plan: &Plan) -> Option<Danger> {
     let mut steps = entry.steps.iter().filter_map(|id| plan.steps.get(*id));
     dangers::danger(entry, steps.find(|step| step.action == Action::Delete)?)
+}
+
+/// The account or region; an offline plan may know neither.
+fn known(place: &str) -> String {
+    if is_marked(place) { "unknown".to_owned() } else { place.to_owned() }
 }
 
 fn total(resources: &[Entry], unchanged: usize) -> Total {
