@@ -9,6 +9,7 @@ mod completions;
 mod destroy;
 mod digest;
 mod failed;
+mod graph;
 mod history;
 mod hold;
 mod interrupts;
@@ -89,6 +90,7 @@ enum Command {
     Apply(Box<apply::Apply>),
     Destroy(destroy::Destroy),
     Check(check::Check),
+    Graph(graph::Graph),
     Show(show::Show),
     Adopt(adopt::Adopt),
     History(history::History),
@@ -103,13 +105,18 @@ impl Command {
     fn in_sandbox(&self) -> Option<&StackArguments> {
         let stack = match self {
             Self::Plan(plan) => &plan.stack,
+            Self::Graph(graph) if graph.plan => &graph.stack,
             Self::Apply(apply) => &apply.stack,
             Self::Destroy(destroy) => &destroy.stack,
             Self::Adopt(adopt) => &adopt.stack,
             Self::Show(show) => show.stack()?,
             Self::History(history) => history.stack()?,
             Self::Unlock(unlock) => &unlock.stack,
-            Self::Check(_) | Self::Schema(_) | Self::Sandbox(_) | Self::Completions(_) => {
+            Self::Check(_)
+            | Self::Graph(_)
+            | Self::Schema(_)
+            | Self::Sandbox(_)
+            | Self::Completions(_) => {
                 return None;
             }
         };
@@ -123,7 +130,9 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error),
     };
-    let terminal = Terminal::new(cli.global.color.into());
+    let mut terminal = Terminal::new(cli.global.color.into());
+    // A log that scrolls and lines that are redrawn would overwrite each other.
+    terminal.live &= cli.global.verbose == 0;
     cli.global.trace(terminal);
     let exit = enter(&mut cli, terminal).unwrap_or_else(|failed| {
         terminal.err(&failed.render(terminal.err));
@@ -154,6 +163,7 @@ fn misunderstood(error: &clap::Error) -> u8 {
 fn enter(cli: &mut Cli, terminal: Terminal) -> Result<Exit, Failed> {
     match &mut cli.command {
         Command::Apply(apply) => apply.unfold()?,
+        Command::Graph(graph) => graph.unfold()?,
         Command::History(history) => history.unfold(),
         _ => {}
     }
@@ -179,6 +189,7 @@ async fn dispatch(command: &Command, terminal: Terminal) -> Result<Exit, Failed>
         Command::Apply(apply) => apply.run(terminal).await,
         Command::Destroy(destroy) => destroy.run(terminal).await,
         Command::Check(check) => check.run(terminal),
+        Command::Graph(graph) => graph.run(terminal).await,
         Command::Show(show) => show.run(terminal).await,
         Command::Adopt(adopt) => adopt.run(terminal).await,
         Command::History(history) => history.run(terminal).await,

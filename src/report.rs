@@ -2,6 +2,7 @@
 //! Nothing else writes to the terminal.
 
 pub mod catalogue;
+pub mod diagram;
 pub mod history;
 pub mod json;
 pub mod live;

@@ -62,7 +62,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 const RESERVED: &[(&str, &[&str])] = &[
     ("granit_parser", &["document"]),
     ("annotate_snippets", &["report"]),
-    ("indicatif", &["report"]),
+    ("terminal_size", &["report"]),
+    ("dagre", &["report"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("aws_sdk_", &["aws", "kinds", "sql_seed"]),

@@ -52,6 +52,7 @@ impl Adopt {
             json: self.json,
             purpose: Purpose::Match,
             agreed: false,
+            timeline: None,
         };
         holding(&session, "adopt", self.run.wait, terminal, async |hold| {
             let plan = session.plan(Purpose::Match, &arguments.options()).await?;

@@ -1,6 +1,8 @@
 //! `lagoa destroy`.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 
 use super::Exit;
 use super::arguments::{PlanArguments, RunArguments, StackArguments};
@@ -22,6 +24,7 @@ Examples:
   lagoa destroy stacks/bootcamp.yaml
   lagoa destroy stacks/bootcamp.yaml --target rds-server    And what depends on it
   lagoa destroy stacks/bootcamp.yaml --force-unprotect      Also what AWS protects from deletion
+  lagoa destroy stacks/bootcamp.yaml --timeline run.svg     And draw when each step ran
   lagoa destroy stacks/bootcamp.yaml --sandbox")]
 pub struct Destroy {
     #[command(flatten)]
@@ -37,6 +40,9 @@ pub struct Destroy {
     json: bool,
     #[command(flatten)]
     run: RunArguments,
+    /// Draw when each step ran, what it waited for and the critical path into a file, however it ends
+    #[arg(long, value_name = "SVG", value_hint = ValueHint::FilePath)]
+    timeline: Option<PathBuf>,
 }
 
 impl Destroy {
@@ -58,6 +64,7 @@ impl Destroy {
             json: self.json,
             purpose: Purpose::Destroy,
             agreed: false,
+            timeline: self.timeline.as_deref(),
         };
         holding(&session, "destroy", self.run.wait, terminal, async |hold| {
             let plan = session.plan(Purpose::Destroy, &arguments.options()).await?;

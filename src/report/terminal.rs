@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use super::progress::Size;
 use super::style::Style;
 
 /// When to use colours.
@@ -42,7 +43,8 @@ impl Terminal {
         Self {
             out: Style { colour: wanted(io::stdout().is_terminal()) },
             err: Style { colour: wanted(err) },
-            live: err && !dumb,
+            // What redraws there is a log all the same.
+            live: err && !dumb && !environment("GITHUB_ACTIONS"),
         }
     }
 
@@ -55,6 +57,15 @@ impl Terminal {
     /// Writes what is said beside it: errors, questions, progress.
     pub fn err(&self, text: &str) {
         let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// How much the terminal behind standard error shows; what is usual where nobody knows.
+    pub fn size(&self) -> Size {
+        let size = terminal_size::terminal_size_of(io::stderr());
+        let (columns, rows) = size.map_or((80, 24), |(width, height)| (width.0, height.0));
+        // Some terminals don't know, and say nought.
+        let known = |size: u16, usual: usize| if size == 0 { usual } else { size.into() };
+        Size { rows: known(rows, 24), columns: known(columns, 80) }
     }
 
     /// Whether there is somebody to ask.

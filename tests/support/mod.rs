@@ -153,6 +153,7 @@ impl Site {
             .env("LAGOA_TEST_PASSWORD", "correct-horse-battery")
             .env("LAGOA_TEST_WAREHOUSE_PASSWORD", "Correct-horse-9")
             .env_remove("AWS_PROFILE")
+            .env_remove("GITHUB_ACTIONS")
             .stdin(Stdio::null());
         command
     }
