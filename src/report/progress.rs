@@ -192,7 +192,8 @@ impl<'a> Progress<'a> {
         let mut order: Vec<usize> = running.keys().copied().collect();
         order.sort_by_key(|id| (Reverse(self.estimate.poles[*id]), *id));
         let line = |id: usize| Line {
-            label: label(&self.plan.steps[id]),
+            kind: self.plan.steps[id].kind.facts().name,
+            key: harmless(&shown(&self.plan.steps[id].key)),
             status: running[&id].status.clone(),
             elapsed: running[&id].since.elapsed(),
             typical: self.estimate.typical[id],
@@ -224,7 +225,7 @@ fn mentions(lines: &[Line], totals: &str) -> Vec<String> {
         .take(MENTIONED)
         .map(|line| {
             let time = elapsed(line.elapsed, line.typical);
-            format!("  {}: {} ({time})", line.label, line.status)
+            format!("  {}: {} ({time})", line.label(), line.status)
         })
         .collect();
     if long.len() > MENTIONED {
@@ -310,7 +311,8 @@ mod tests {
     #[test]
     fn now_and_then_what_takes_long_is_mentioned() {
         let line = |nth: u64| Line {
-            label: format!("rds_instance db-{nth}"),
+            kind: "rds_instance",
+            key: format!("db-{nth}"),
             status: "backing-up".to_owned(),
             elapsed: Duration::from_secs(29 + nth),
             typical: Duration::from_secs(480),

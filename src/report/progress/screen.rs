@@ -22,11 +22,16 @@ pub struct Size {
     pub columns: usize,
 }
 
+/// Letters of a status that still say something.
+const TELLING: usize = 5;
+
 /// A step that is running.
 #[derive(Clone, Debug)]
 pub struct Line {
+    /// What kind of thing.
+    pub kind: &'static str,
     /// Which one.
-    pub label: String,
+    pub key: String,
     /// In the service's own words.
     pub status: String,
     /// How long already.
@@ -36,16 +41,23 @@ pub struct Line {
 }
 
 impl Line {
+    /// What it is, whole.
+    pub fn label(&self) -> String {
+        format!("{} {}", self.kind, self.key)
+    }
+
+    /// Where there is little room, the key and the time count most.
     fn fitted(&self, columns: usize) -> String {
-        let time = match columns {
-            ROOMY.. => elapsed(self.elapsed, self.typical),
-            _ => whole(self.elapsed),
+        let (name, time) = match columns {
+            ROOMY.. => (self.label(), elapsed(self.elapsed, self.typical)),
+            _ => (self.key.clone(), whole(self.elapsed)),
         };
-        let room = columns.saturating_sub(time.chars().count() + 7);
-        let status = self.status.chars().count();
-        let label = clipped(&self.label, room.saturating_sub(status).max(room * 2 / 3).max(8));
-        let status = clipped(&self.status, room.saturating_sub(label.chars().count()).max(1));
-        format!("  {label}  {status}  {time}")
+        let room = columns.saturating_sub(time.chars().count() + 6).max(1);
+        let name = clipped(&name, room);
+        match room.saturating_sub(name.chars().count() + 2) {
+            left @ TELLING.. => format!("  {name}  {}  {time}", clipped(&self.status, left)),
+            _ => format!("  {name}  {time}"),
+        }
     }
 }
 
@@ -59,7 +71,7 @@ pub fn frame(lines: &[Line], totals: &str, size: Size) -> Vec<String> {
     if shown < lines.len() && room > 0 {
         frame.push(format!("  and {} more", lines.len() - shown));
     }
-    frame.push(clipped(totals, size.columns.saturating_sub(1).max(1)));
+    frame.push(clipped(totals, size.columns.saturating_sub(2).max(1)));
     frame
 }
 
@@ -107,7 +119,8 @@ mod tests {
 
     fn lines(count: usize) -> Vec<Line> {
         let line = |nth: usize| Line {
-            label: format!("rds_instance database-number-{nth}"),
+            kind: "rds_instance",
+            key: format!("database-number-{nth}"),
             status: "configuring-enhanced-monitoring".to_owned(),
             elapsed: Duration::from_secs(200),
             typical: Duration::from_secs(480),
@@ -146,10 +159,7 @@ mod tests {
     #[test]
     fn a_narrow_window_keeps_the_name_and_the_time() {
         let size = Size { rows: 24, columns: 40 };
-        assert_eq!(
-            frame(&lines(1), "1 step", size)[0],
-            "  rds_instance da…  configur…  3 min 20 s"
-        );
+        assert_eq!(frame(&lines(1), "1 step", size)[0], "  database-number-0  confi…  3 min 20 s");
     }
 
     #[test]
