@@ -55,6 +55,7 @@ fn every_command_helps() {
         "apply",
         "destroy",
         "check",
+        "graph",
         "show",
         "adopt",
         "history",
