@@ -12,6 +12,7 @@ mod failed;
 mod findings;
 mod git;
 mod github;
+mod graph;
 mod guardrails;
 mod history;
 mod hold;
@@ -107,6 +108,7 @@ enum Command {
     Check(check::Check),
     Init(init::Init),
     Stacks(stacks::Stacks),
+    Graph(graph::Graph),
     Show(show::Show),
     Adopt(adopt::Adopt),
     Import(Box<import::Import>),
@@ -123,6 +125,7 @@ impl Command {
     fn in_sandbox(&self) -> Option<Option<(&Path, &Variables)>> {
         let stack = match self {
             Self::Plan(plan) => &plan.stack,
+            Self::Graph(graph) if graph.plan => &graph.stack,
             Self::Apply(apply) => &apply.stack,
             Self::Destroy(destroy) => &destroy.stack,
             Self::Adopt(adopt) => &adopt.stack,
@@ -134,6 +137,7 @@ impl Command {
             | Self::Policy(_)
             | Self::Init(_)
             | Self::Stacks(_)
+            | Self::Graph(_)
             | Self::Schema(_)
             | Self::Sandbox(_)
             | Self::Completions(_) => {
@@ -150,7 +154,9 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error),
     };
-    let terminal = Terminal::new(cli.global.color.into());
+    let mut terminal = Terminal::new(cli.global.color.into());
+    // A log that scrolls and lines that are redrawn would overwrite each other.
+    terminal.live &= cli.global.verbose == 0;
     cli.global.trace(terminal);
     let exit = enter(&mut cli, terminal).unwrap_or_else(|failed| {
         terminal.err(&failed.render(terminal.err));
@@ -181,6 +187,7 @@ fn misunderstood(error: &clap::Error) -> u8 {
 fn enter(cli: &mut Cli, terminal: Terminal) -> Result<Exit, Failed> {
     match &mut cli.command {
         Command::Apply(apply) => apply.unfold()?,
+        Command::Graph(graph) => graph.unfold()?,
         Command::History(history) => history.unfold(),
         _ => {}
     }
@@ -213,6 +220,7 @@ async fn dispatch(command: &Command, terminal: Terminal) -> Result<Exit, Failed>
         Command::Check(check) => check.run(terminal),
         Command::Init(init) => init.run(terminal).await,
         Command::Stacks(stacks) => stacks.run(terminal).await,
+        Command::Graph(graph) => graph.run(terminal).await,
         Command::Show(show) => show.run(terminal).await,
         Command::Adopt(adopt) => adopt.run(terminal).await,
         Command::Import(import) => import.run(terminal).await,

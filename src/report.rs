@@ -4,6 +4,7 @@
 pub mod annotations;
 pub mod catalogue;
 pub mod dangers;
+pub mod diagram;
 pub mod findings;
 pub mod guardrails;
 pub mod history;

@@ -62,6 +62,7 @@ fn every_command_helps() {
         "check",
         "init",
         "stacks",
+        "graph",
         "show",
         "adopt",
         "import",

@@ -91,6 +91,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["report"]),
     ("indicatif", &["report"]),
     ("regorus", &["guardrails"]),
+    ("terminal_size", &["report"]),
+    ("dagre", &["report"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("aws_sdk_", &["aws", "kinds", "sql_seed"]),

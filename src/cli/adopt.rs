@@ -55,6 +55,7 @@ impl Adopt {
             guardrails: &[],
             purpose: Purpose::Match,
             agreed: false,
+            timeline: None,
         };
         holding(&session, "adopt", self.run.wait, terminal, async |hold| {
             let plan = session.plan(Purpose::Match, &arguments.options()).await?;

@@ -1,6 +1,8 @@
 //! `lagoa apply`.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 
 use super::Exit;
 use super::arguments::{PlanArguments, RunArguments, StackArguments, Variables};
@@ -28,6 +30,7 @@ Examples:
   lagoa apply stacks/bootcamp.yaml --wait 10m           Wait for another run to end
   lagoa apply saved.plan                                What `lagoa plan --out saved.plan` showed
   lagoa apply stacks/bootcamp.yaml --sandbox            On this machine, without an account
+  lagoa apply stacks/bootcamp.yaml --timeline run.svg   And draw when each step ran
   lagoa apply stacks/bootcamp.yaml --rotate rds-server  Send its password again")]
 pub struct Apply {
     #[command(flatten)]
@@ -36,6 +39,9 @@ pub struct Apply {
     plan: PlanArguments,
     #[command(flatten)]
     run: RunArguments,
+    /// Draw when each step ran, what it waited for and the critical path into a file, however it ends
+    #[arg(long, value_name = "SVG", value_hint = ValueHint::FilePath)]
+    timeline: Option<PathBuf>,
     #[arg(skip)]
     saved: Option<SavedPlan>,
 }
@@ -81,6 +87,7 @@ impl Apply {
             guardrails: &self.plan.guardrails,
             purpose,
             agreed: saved.is_some(),
+            timeline: self.timeline.as_deref(),
         };
         let command = if purpose == Purpose::Destroy { "destroy" } else { "apply" };
         holding(&session, command, self.run.wait, terminal, async |hold| {

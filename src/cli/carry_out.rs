@@ -1,7 +1,7 @@
 //! Shows a plan, asks, carries it out, and tells how it ended.
 
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,8 @@ pub struct Consent<'a> {
     pub purpose: Purpose,
     /// They have seen this very plan before, and agreed.
     pub agreed: bool,
+    /// Where to draw when each step ran.
+    pub timeline: Option<&'a Path>,
 }
 
 /// Shows the plan, asks, carries it out, and tells how it ended.
@@ -48,6 +50,7 @@ pub async fn carry_out(
     hold: &Hold,
     terminal: Terminal,
 ) -> Result<Exit, Failed> {
+    consent.timeline.map_or(Ok(()), drawable)?;
     let destroy = consent.purpose == Purpose::Destroy;
     let mut view = View::new(plan, &session.stack, &session.file, destroy);
     guardrails::ask(session, consent.guardrails, &mut view).await?;
@@ -82,11 +85,13 @@ pub async fn carry_out(
     let Some(outcome) = run.to_the_end().await? else {
         hold.hurried.set(true);
         recorder.broken_off(terminal).await;
+        consent.timeline.inspect(|path| recorder.draw(path, terminal));
         return Ok(Exit::Interrupted);
     };
     let summary = Summary::new(plan, &session.stack, &outcome, &session.file);
     let lost = stop.forbidden();
     recorder.end(&summary, lost.is_some(), terminal).await;
+    consent.timeline.inspect(|path| recorder.draw(path, terminal));
     if consent.json {
         terminal.out(&json::applied(&view, &summary));
     } else if view.changes() {
@@ -114,6 +119,18 @@ pub async fn carry_out(
 /// An error when a plan doesn't hold everything, because not everything could be read.
 pub fn whole(plan: &Plan) -> Result<(), Failed> {
     if plan.unread.is_empty() { Ok(()) } else { Err(plan.unread.as_slice().into()) }
+}
+
+/// Refuses a picture that there is no folder for, before a run that may take an hour.
+fn drawable(path: &Path) -> Result<(), Failed> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if path.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
+        return Err(Failed::helping(
+            format!("--timeline can't write {}", path.display()),
+            "name a file in a folder that exists",
+        ));
+    }
+    Ok(())
 }
 
 /// Goes on only with a person's word, unless nothing real is at stake.
@@ -171,7 +188,7 @@ impl Run<'_> {
         let mut interrupts =
             Interrupts::new().map_err(|error| Failed::saying(error.to_string()))?;
         let stop = self.stop;
-        let progress = Progress::new(self.plan, self.terminal);
+        let progress = Progress::new(self.plan, self.parallelism, self.terminal);
         let tell = |event| {
             self.recorder.tell(&event);
             progress.tell(event);

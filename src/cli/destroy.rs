@@ -24,6 +24,7 @@ Examples:
   lagoa destroy stacks/bootcamp.yaml
   lagoa destroy stacks/bootcamp.yaml --target rds-server    And what depends on it
   lagoa destroy stacks/bootcamp.yaml --force-unprotect      Also what AWS protects from deletion
+  lagoa destroy stacks/bootcamp.yaml --timeline run.svg     And draw when each step ran
   lagoa destroy stacks/bootcamp.yaml --sandbox")]
 pub struct Destroy {
     #[command(flatten)]
@@ -42,6 +43,9 @@ pub struct Destroy {
     json: bool,
     #[command(flatten)]
     run: RunArguments,
+    /// Draw when each step ran, what it waited for and the critical path into a file, however it ends
+    #[arg(long, value_name = "SVG", value_hint = ValueHint::FilePath)]
+    timeline: Option<PathBuf>,
 }
 
 impl Destroy {
@@ -64,6 +68,7 @@ impl Destroy {
             guardrails: &self.guardrails,
             purpose: Purpose::Destroy,
             agreed: false,
+            timeline: self.timeline.as_deref(),
         };
         holding(&session, "destroy", self.run.wait, terminal, async |hold| {
             let (plan, _) = session.plan_and_world(Purpose::Destroy, &arguments.options()).await?;

@@ -2,7 +2,8 @@
 //! reason to stop.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -22,6 +23,7 @@ use crate::report::json as machine;
 use crate::report::problems;
 use crate::report::summary::{Ending, Summary};
 use crate::report::terminal::Terminal;
+use crate::report::timeline;
 
 /// The record of the run that is going on.
 pub struct Recorder {
@@ -30,6 +32,7 @@ pub struct Recorder {
     started: Instant,
     began: RefCell<BTreeMap<usize, Duration>>,
     took: RefCell<BTreeMap<usize, Duration>>,
+    done: RefCell<BTreeSet<usize>>,
 }
 
 impl Recorder {
@@ -70,6 +73,7 @@ impl Recorder {
             started: Instant::now(),
             began: RefCell::default(),
             took: RefCell::default(),
+            done: RefCell::default(),
         };
         if !plan.steps.is_empty() {
             recorder.write(FAREWELL, terminal).await;
@@ -78,27 +82,57 @@ impl Recorder {
         recorder
     }
 
-    /// Takes note of when steps began and how long they took.
+    /// Takes note of when steps began and ended.
     pub fn tell(&self, event: &Event) {
         match event {
             Event::Started(id) => {
                 self.began.borrow_mut().insert(*id, self.started.elapsed());
             }
             Event::Done(id, took) => {
+                self.done.borrow_mut().insert(*id);
                 self.took.borrow_mut().insert(*id, *took);
             }
-            _ => {}
+            Event::Failed(id, _) | Event::Unfinished(id, _) => self.ended(*id),
+            Event::Status(..) | Event::Skipped(..) => {}
+        }
+    }
+
+    /// A step that didn't end well took time too.
+    fn ended(&self, id: usize) {
+        if let Some(began) = self.began.borrow().get(&id) {
+            let took = self.started.elapsed().saturating_sub(*began);
+            self.took.borrow_mut().insert(id, took);
+        }
+    }
+
+    /// The record with what is known of when each step ran.
+    fn timed(&self) -> Record {
+        let seconds = |time: &Duration| (time.as_secs_f64() * 1e3).round() / 1e3;
+        let (began, took) = (self.began.borrow(), self.took.borrow());
+        let mut record = self.record.borrow().clone();
+        for (id, step) in record.steps.iter_mut().enumerate() {
+            step.began = began.get(&id).map(seconds);
+            step.seconds = took.get(&id).map(seconds);
+        }
+        record
+    }
+
+    /// Draws when each step ran and what it waited for into a file. A picture that can't be written
+    /// is no reason to call the run failed.
+    pub fn draw(&self, path: &Path, terminal: Terminal) {
+        let record = self.record.borrow();
+        if record.steps.iter().all(|step| step.began.is_none()) {
+            terminal.err("No step ran, so there is no timeline to draw.\n");
+        } else if let Err(error) = std::fs::write(path, timeline::svg(&record)) {
+            let message = format!("{} could not be written: {error}", path.display());
+            terminal.err(&problems::sentence(&Problem::warning(message), terminal.err));
         }
     }
 
     /// Writes how the run ended.
     pub async fn end(&self, summary: &Summary, lock_lost: bool, terminal: Terminal) {
-        let (began, took) = (self.began.take(), self.took.take());
-        let seconds = |time: &Duration| (time.as_secs_f64() * 1e3).round() / 1e3;
-        let mut record = self.record.borrow().clone();
-        for (id, (step, ended)) in record.steps.iter_mut().zip(&summary.steps).enumerate() {
-            step.began = began.get(&id).map(seconds);
-            step.seconds = took.get(&id).map(seconds);
+        let mut record = self.timed();
+        for (step, ended) in record.steps.iter_mut().zip(&summary.steps) {
             let (result, error) = match &ended.ending {
                 Ending::Done => ("done", None),
                 Ending::Failed(trouble) => ("failed", Some(trouble.words())),
@@ -120,10 +154,17 @@ impl Recorder {
 
     /// Writes that somebody didn't want to wait for the calls in flight, nor for this.
     pub async fn broken_off(&self, terminal: Terminal) {
-        let mut record = self.record.borrow().clone();
+        let begun: Vec<usize> = self.began.borrow().keys().copied().collect();
+        let still = |id: &usize| !self.took.borrow().contains_key(id);
+        let still: Vec<usize> = begun.into_iter().filter(still).collect();
+        let done = self.done.borrow().clone();
+        still.iter().for_each(|id| self.ended(*id));
+        let mut record = self.timed();
         for (id, step) in record.steps.iter_mut().enumerate() {
-            if self.took.borrow().contains_key(&id) {
+            if done.contains(&id) {
                 step.result = "done".to_owned();
+            } else if still.contains(&id) {
+                step.result = "unfinished".to_owned();
             }
         }
         self.close(record, RunOutcome::Interrupted, AT_ONCE, terminal).await;

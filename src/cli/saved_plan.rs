@@ -161,6 +161,16 @@ impl SavedPlan {
         }
     }
 
+    /// What was shown, in the form of `lagoa plan --json`.
+    pub fn shown(&self) -> &Value {
+        &self.plan
+    }
+
+    /// It is for some of the stack's resources only, or takes them down.
+    pub fn is_partial(&self) -> bool {
+        !self.targets.is_empty() || self.destroy
+    }
+
     /// What it is for.
     pub fn purpose(&self) -> Purpose {
         if self.destroy { Purpose::Destroy } else { Purpose::Match }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::fd::AsFd;
 
+use super::progress::Size;
 use super::style::Style;
 use crate::github::commands::inert;
 use crate::github::environment::in_actions;
@@ -54,7 +55,8 @@ impl Terminal {
         Self {
             out: Style { colour: wanted(io::stdout().is_terminal()) },
             err: Style { colour: wanted(err) },
-            live: err && !dumb,
+            // What redraws there is a log all the same.
+            live: err && !dumb && !in_actions(),
             runner: in_actions(),
         }
     }
@@ -83,6 +85,15 @@ impl Terminal {
     /// written to a file.
     pub fn order(&self, command: &str) {
         let _ = io::stderr().lock().write_all(command.as_bytes());
+    }
+
+    /// How much the terminal behind standard error shows; what is usual where nobody knows.
+    pub fn size(&self) -> Size {
+        let size = terminal_size::terminal_size_of(io::stderr());
+        let (columns, rows) = size.map_or((80, 24), |(width, height)| (width.0, height.0));
+        // Some terminals don't know, and say nought.
+        let known = |size: u16, usual: usize| if size == 0 { usual } else { size.into() };
+        Size { rows: known(rows, 24), columns: known(columns, 80) }
     }
 
     /// Whether there is somebody to ask.

@@ -20,6 +20,7 @@ text{font:12px system-ui,sans-serif;fill:#24292f}\
 .grid{stroke:#d0d7de;stroke-width:1}.wait{stroke:#8c959f;stroke-width:1;fill:none}\
 .create{fill:#2da44e}.update,.adopt{fill:#bf8700}.seed{fill:#0969da}.delete{fill:#cf222e}\
 .retain{fill:#8c959f}.failed{fill:#fff;stroke:#cf222e;stroke-width:2}\
+.unfinished{fill:#fff;stroke:#bf8700;stroke-width:2;stroke-dasharray:4 3}\
 .critical{stroke:#24292f;stroke-width:2}";
 
 /// A run as an SVG. Steps that never began are left out.
@@ -76,7 +77,10 @@ pub fn svg(record: &Record) -> String {
 fn bar(step: &RecordedStep, middle: f64, at: &impl Fn(f64) -> f64, critical: bool) -> String {
     let (left, right) = (at(begin(step)), at(end(step)));
     let width = (right - left).max(SLIVER);
-    let class = if step.result == "failed" { "failed" } else { &step.action };
+    let class = match step.result.as_str() {
+        ended @ ("failed" | "unfinished") => ended,
+        _ => &step.action,
+    };
     let critical = if critical { " critical" } else { "" };
     let took = shown(step.seconds.unwrap_or_default());
     let label = format!("{} {}", step.kind, step.key);

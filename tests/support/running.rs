@@ -49,7 +49,12 @@ impl Running {
 
     /// The same at a terminal, which shows both what it prints and what it says.
     pub fn at_a_terminal(command: Command) -> (Self, File) {
-        let (child, master) = at_a_terminal(command);
+        Self::at_a_terminal_of(command, WIDE)
+    }
+
+    /// The same at one of so many rows and columns.
+    pub fn at_a_terminal_of(command: Command, size: (u16, u16)) -> (Self, File) {
+        let (child, master) = seated(command, size);
         let screen = File::from(master);
         let err = collect(screen.try_clone().expect("another descriptor"));
         (Self { child, out: Arc::default(), err }, screen)
@@ -94,11 +99,14 @@ impl Running {
     }
 }
 
+/// Rows and columns that lose nothing of what is said.
+const WIDE: (u16, u16) = (50, 200);
+
 /// A terminal of its own for a command: what is read from and written to it, and its other end.
-fn terminal() -> (OwnedFd, OwnedFd) {
+fn terminal((rows, columns): (u16, u16)) -> (OwnedFd, OwnedFd) {
     let (mut master, mut slave) = (0, 0);
     let none: *mut libc::c_char = std::ptr::null_mut();
-    let mut wide = libc::winsize { ws_row: 50, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
+    let mut size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: openpty writes to the two places it is given, and gives descriptors that are ours.
     unsafe {
         let opened = libc::openpty(
@@ -106,7 +114,7 @@ fn terminal() -> (OwnedFd, OwnedFd) {
             &raw mut slave,
             none,
             std::ptr::null_mut(),
-            &raw mut wide,
+            &raw mut size,
         );
         assert_eq!(opened, 0, "open a terminal");
         libc::fcntl(master, libc::F_SETFD, libc::FD_CLOEXEC);
@@ -115,8 +123,12 @@ fn terminal() -> (OwnedFd, OwnedFd) {
 }
 
 /// Starts the command as the leader of a session at a terminal; gives the terminal's other end.
-pub fn at_a_terminal(mut command: Command) -> (Child, OwnedFd) {
-    let (master, slave) = terminal();
+pub fn at_a_terminal(command: Command) -> (Child, OwnedFd) {
+    seated(command, WIDE)
+}
+
+fn seated(mut command: Command, size: (u16, u16)) -> (Child, OwnedFd) {
+    let (master, slave) = terminal(size);
     let copy = || Stdio::from(slave.try_clone().expect("another descriptor"));
     command.stdin(copy()).stdout(copy()).stderr(copy());
     let own = slave.as_raw_fd();
