@@ -8,10 +8,12 @@ mod check;
 mod completions;
 mod destroy;
 mod digest;
+mod docs;
 mod failed;
 mod history;
 mod hold;
 mod interrupts;
+mod man;
 mod plan;
 mod record;
 mod sandbox;
@@ -60,14 +62,14 @@ impl Exit {
 const AFTER_HELP: &str = "\
 Examples:
   lagoa check stacks/bootcamp.yaml              Find every mistake, without AWS
-  lagoa plan stacks/bootcamp.yaml               Show how AWS differs from the stack
+  lagoa plan stacks/bootcamp.yaml               Show how AWS differs
   lagoa apply stacks/bootcamp.yaml              Make AWS match, after asking
-  lagoa apply stacks/bootcamp.yaml --sandbox    The same on this machine, without an account
+  lagoa apply stacks/bootcamp.yaml --sandbox    The same, without an account
   lagoa history stacks/bootcamp.yaml            Who did what, and how it ended
   lagoa show kind rds_instance                  What may be written in a stack
 
-Exit codes: 0 done or nothing to do, 1 error, 2 changes (plan --detailed-exitcode),
-4 another run holds the lock, 130 interrupted";
+Exit codes: 0 done or nothing to do, 1 error, 2 changes (with
+plan --detailed-exitcode), 4 another run holds the lock, 130 interrupted";
 
 /// Provisions AWS data platforms from YAML and seeds their databases.
 ///
@@ -94,6 +96,8 @@ enum Command {
     History(history::History),
     Unlock(unlock::Unlock),
     Schema(schema::Schema),
+    Docs(docs::Docs),
+    Man(man::Manual),
     Sandbox(sandbox::Sandbox),
     Completions(completions::Completions),
 }
@@ -109,9 +113,8 @@ impl Command {
             Self::Show(show) => show.stack()?,
             Self::History(history) => history.stack()?,
             Self::Unlock(unlock) => &unlock.stack,
-            Self::Check(_) | Self::Schema(_) | Self::Sandbox(_) | Self::Completions(_) => {
-                return None;
-            }
+            Self::Check(_) | Self::Schema(_) | Self::Docs(_) | Self::Man(_) => return None,
+            Self::Sandbox(_) | Self::Completions(_) => return None,
         };
         stack.sandbox.then_some(stack)
     }
@@ -184,6 +187,8 @@ async fn dispatch(command: &Command, terminal: Terminal) -> Result<Exit, Failed>
         Command::History(history) => history.run(terminal).await,
         Command::Unlock(unlock) => unlock.run(terminal).await,
         Command::Schema(schema) => schema.run(terminal),
+        Command::Docs(docs) => docs.run(terminal),
+        Command::Man(man) => man.run(terminal),
         Command::Sandbox(sandbox) => sandbox.run(terminal).await,
         Command::Completions(completions) => completions.run(terminal),
     }

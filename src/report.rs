@@ -1,10 +1,10 @@
 //! Turns plans, events and problems into what people and machines read.
 //! Nothing else writes to the terminal.
 
-pub mod catalogue;
 pub mod history;
 pub mod json;
 pub mod live;
+pub mod page;
 pub mod plan;
 pub mod policy;
 pub mod problems;

@@ -24,8 +24,9 @@ Examples:
   lagoa plan stacks/bootcamp.yaml
   lagoa plan stacks/bootcamp.yaml --var project=coins --target raw-coins
   lagoa plan stacks/bootcamp.yaml --json > plan.json
-  lagoa plan stacks/bootcamp.yaml --out saved.plan       And later `lagoa apply saved.plan`
-  lagoa plan stacks/bootcamp.yaml --detailed-exitcode    Exit with 2 when there are changes")]
+  lagoa plan stacks/bootcamp.yaml --detailed-exitcode    2 if it differs
+  lagoa plan stacks/bootcamp.yaml --out saved.plan
+  lagoa apply saved.plan                                 Just what it showed")]
 pub struct Plan {
     #[command(flatten)]
     pub stack: StackArguments,
