@@ -20,7 +20,7 @@ use crate::schema;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  lagoa docs --out docs    Writes docs/README.md, docs/stack.md and docs/kinds/*.md")]
+  lagoa docs --out docs    An index, stack.md and kinds/*.md")]
 pub struct Docs {
     /// The folder to write them into; what is there under the same names is replaced
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]

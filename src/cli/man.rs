@@ -15,7 +15,7 @@ use crate::report::terminal::Terminal;
 #[command(after_help = "\
 Examples:
   lagoa man | man -l -                       Read it
-  lagoa man --out ~/.local/share/man/man1    Install it: then `man lagoa`, `man lagoa-plan`")]
+  lagoa man --out ~/.local/share/man/man1    For `man lagoa-plan`")]
 pub struct Manual {
     /// Write lagoa.1 and a page for each command into this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]

@@ -38,8 +38,7 @@ pub use logging::Logging;
 pub use notifications::Notifications;
 pub use object_lock::ObjectLock;
 
-/// An S3 bucket: files by name, as many as you like. It is closed to the public unless the stack
-/// says otherwise.
+/// An S3 bucket, where files are kept. It is closed to the public unless the stack says otherwise.
 ///
 /// A setting that the stack doesn't mention stays as AWS has it. To take one away, write it empty:
 /// `lifecycle: []`, `cors: []`, `notifications: {}`, `logging: {}`, `policy: {}`.

@@ -216,7 +216,7 @@ impl Leaving {
         let without = match (self.default, self.holds) {
             (Some(word), _) => format!(" Left out, it means `{}`.", word.word()),
             (None, Some(held)) => {
-                format!(" Left out, it is deleted when empty, and refused while it holds {held}.")
+                format!(" Left out, no plan deletes it while it holds {held}.")
             }
             (None, None) => String::new(),
         };
@@ -264,8 +264,8 @@ mod tests {
             kept_while_used: false,
             seed: false,
         };
-        let text = "`on_destroy` may be `delete` or `retain`. Left out, it is deleted when empty, \
-                    and refused while it holds objects.";
+        let text = "`on_destroy` may be `delete` or `retain`. Left out, no plan deletes it while it \
+                    holds objects.";
         assert_eq!(leaving.sentences(), [text]);
         leaving.default = Some(OnDestroy::Retain);
         assert!(leaving.sentences()[0].ends_with("it means `retain`. It holds objects."));

@@ -17,7 +17,8 @@ pub(super) fn sentences(paragraph: &str) -> Vec<String> {
         }
         let rest = &paragraph[at + c.len_utf8()..];
         let next = rest.strip_prefix(' ').and_then(|rest| rest.chars().next());
-        let begins = next.is_some_and(|next| next.is_uppercase() || matches!(next, '`' | '…'));
+        let begins =
+            next.is_some_and(|next| next.is_uppercase() || matches!(next, '`' | '[' | '…'));
         if c == '.' && !code && begins {
             out.push(paragraph[start..=at].trim().to_owned());
             start = at + 1;
