@@ -100,7 +100,9 @@ impl Editor {
                 "rootUri": format!("file://{}", root().display()),
                 "capabilities": {
                     "textDocument": {
-                        "completion": { "completionItem": { "snippetSupport": true } },
+                        "completion": { "completionItem": {
+                            "snippetSupport": true, "documentationFormat": ["markdown"],
+                        } },
                         "hover": { "contentFormat": ["markdown"] },
                     },
                     "workspace": { "configuration": true },
