@@ -85,11 +85,12 @@ pub fn fields(list: &[Field], kinds: &BTreeSet<&'static str>) -> String {
 
 /// Every field on one line, leading to what is said of it.
 fn overview(page: &Page, links: &Links<'_>) -> String {
-    let seed = page.leaving.seed;
+    // What AWS doesn't make isn't changed there either.
+    let apart = page.takes.is_none();
     let mut text = "| field | type | left out |".to_owned();
-    text.push_str(if seed { "\n|---|---|---|\n" } else { " a change |\n|---|---|---|---|\n" });
+    text.push_str(if apart { "\n|---|---|---|\n" } else { " a change |\n|---|---|---|---|\n" });
     for field in &page.fields {
-        let change = if seed { String::new() } else { format!(" {} |", change(field)) };
+        let change = if apart { String::new() } else { format!(" {} |", change(field)) };
         text.push_str(&format!(
             "| [`{0}`](#{0}) | {1} | {2} |{change}\n",
             field.name,
