@@ -8,6 +8,7 @@ mod check;
 mod completions;
 mod destroy;
 mod digest;
+mod docs;
 mod failed;
 mod findings;
 mod git;
@@ -19,6 +20,7 @@ mod hold;
 mod import;
 mod init;
 mod interrupts;
+mod man;
 mod masks;
 mod offline;
 mod output;
@@ -76,9 +78,9 @@ impl Exit {
 const AFTER_HELP: &str = "\
 Examples:
   lagoa check stacks/bootcamp.yaml              Find every mistake, without AWS
-  lagoa plan stacks/bootcamp.yaml               Show how AWS differs from the stack
+  lagoa plan stacks/bootcamp.yaml               Show how AWS differs
   lagoa apply stacks/bootcamp.yaml              Make AWS match, after asking
-  lagoa apply stacks/bootcamp.yaml --sandbox    The same on this machine, without an account
+  lagoa apply stacks/bootcamp.yaml --sandbox    The same, without an account
   lagoa history stacks/bootcamp.yaml            Who did what, and how it ended
   lagoa show kind rds_instance                  What may be written in a stack
   lagoa import --tag Projeto=Lake               Write a stack file of what exists already
@@ -116,6 +118,8 @@ enum Command {
     Unlock(unlock::Unlock),
     Policy(policy::Policy),
     Schema(schema::Schema),
+    Docs(docs::Docs),
+    Man(man::Manual),
     Sandbox(sandbox::Sandbox),
     Completions(completions::Completions),
 }
@@ -133,16 +137,9 @@ impl Command {
             Self::Show(show) => show.stack()?,
             Self::History(history) => history.stack()?,
             Self::Unlock(unlock) => &unlock.stack,
-            Self::Check(_)
-            | Self::Policy(_)
-            | Self::Init(_)
-            | Self::Stacks(_)
-            | Self::Graph(_)
-            | Self::Schema(_)
-            | Self::Sandbox(_)
-            | Self::Completions(_) => {
-                return None;
-            }
+            Self::Check(_) | Self::Policy(_) | Self::Init(_) | Self::Stacks(_) => return None,
+            Self::Graph(_) | Self::Schema(_) | Self::Docs(_) | Self::Man(_) => return None,
+            Self::Sandbox(_) | Self::Completions(_) => return None,
         };
         stack.sandbox.then_some(Some((&stack.file, &stack.variables)))
     }
@@ -228,6 +225,8 @@ async fn dispatch(command: &Command, terminal: Terminal) -> Result<Exit, Failed>
         Command::Unlock(unlock) => unlock.run(terminal).await,
         Command::Policy(policy) => policy.run(terminal),
         Command::Schema(schema) => schema.run(terminal),
+        Command::Docs(docs) => docs.run(terminal),
+        Command::Man(man) => man.run(terminal),
         Command::Sandbox(sandbox) => sandbox.run(terminal).await,
         Command::Completions(completions) => completions.run(terminal),
     }

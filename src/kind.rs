@@ -43,6 +43,17 @@ pub enum OnDestroy {
     Snapshot,
 }
 
+impl OnDestroy {
+    /// As a stack file says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Retain => "retain",
+            Self::Snapshot => "snapshot",
+        }
+    }
+}
+
 /// How long AWS typically takes: gives the order of work and the estimate; it limits nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Takes {

@@ -2,7 +2,6 @@
 //! Nothing else writes to the terminal.
 
 pub mod annotations;
-pub mod catalogue;
 pub mod dangers;
 pub mod diagram;
 pub mod findings;
@@ -11,6 +10,7 @@ pub mod history;
 pub mod json;
 pub mod live;
 pub mod markdown;
+pub mod page;
 pub mod plan;
 pub mod policy;
 pub mod problems;

@@ -1,5 +1,7 @@
 //! The JSON Schema of stack files, for editors: made from the kinds' own schemas.
 
+mod editor;
+
 use serde_json::{Map, Value, json};
 
 use crate::checks;
@@ -10,6 +12,8 @@ use crate::report::value::{given, is_hollow, kind};
 /// A text that holds a reference or a variable may stand wherever a number or a word is expected.
 const REFERENCE: &str = r"\$\{.+\}";
 
+const KIND: &str = "What kind of thing it is; `lagoa show kinds` lists them.";
+
 /// The schema of a whole stack file.
 pub fn stack_file(kinds: &[&'static dyn AnyKind]) -> Value {
     let mut kinds = kinds.to_vec();
@@ -17,36 +21,54 @@ pub fn stack_file(kinds: &[&'static dyn AnyKind]) -> Value {
     let mut definitions: Map<String, Value> =
         kinds.iter().map(|kind| (kind.facts().name.to_owned(), resource(*kind))).collect();
     definitions.insert("resource".to_owned(), any_resource(&kinds));
-    json!({
+    definitions.insert("beside".to_owned(), json!({ "properties": common() }));
+    let mut properties = top_level();
+    properties["resources"]["defaultSnippets"] = editor::snippets(&kinds);
+    // Without a title: an editor would set it above the text of every field.
+    let mut schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "lagoa stack",
         "description": "What should be in AWS: resources that live and die together.",
         "type": "object",
         "required": ["stack", "resources"],
         "additionalProperties": false,
         "patternProperties": { "^x-": { "description": "Free for anchors; lagoa doesn't read it." } },
-        "properties": top_level(),
+        "properties": properties,
         "definitions": definitions,
-    })
+    });
+    editor::readable(&mut schema);
+    schema
+}
+
+/// What is at the top of a stack file, for its reference page.
+pub fn outline() -> Value {
+    json!({ "required": ["stack", "resources"], "properties": top_level() })
+}
+
+/// What every resource may have beside its kind's fields, for its reference page.
+pub fn beside() -> Value {
+    let mut properties = Map::new();
+    properties.insert("kind".to_owned(), json!({ "type": "string", "description": KIND }));
+    properties.extend(common());
+    json!({ "required": ["kind"], "properties": properties })
 }
 
 /// A resource of any kind: its `kind` says which definition counts.
 fn any_resource(kinds: &[&'static dyn AnyKind]) -> Value {
-    let names: Vec<_> = kinds.iter().map(|kind| kind.facts().name).collect();
-    let docs: Vec<_> = kinds.iter().map(|kind| kind.schema()["description"].clone()).collect();
-    let cases = names.iter().map(|name| {
+    let cases = kinds.iter().map(|kind| {
+        let name = kind.facts().name;
         json!({
-            "if": { "required": ["kind"], "properties": { "kind": { "const": name } } },
+            // Not `const`: while it completes, the server takes a constant for every longer one.
+            "if": {
+                "required": ["kind"],
+                "properties": { "kind": { "pattern": format!("^{name}$") } },
+            },
             "then": { "$ref": format!("#/definitions/{name}") },
         })
     });
     json!({
         "type": "object",
         "required": ["kind"],
-        "properties": { "kind": {
-            "description": "What kind of thing it is; `lagoa show kinds` lists them.",
-            "enum": names, "enumDescriptions": docs, "markdownEnumDescriptions": docs,
-        } },
+        "properties": { "kind": { "description": KIND, "anyOf": editor::kinds(kinds) } },
         "allOf": cases.collect::<Vec<_>>(),
     })
 }
@@ -92,7 +114,12 @@ fn top_level() -> Value {
 /// A resource of one kind: what every resource may say, and the kind's own fields.
 fn resource(kind: &dyn AnyKind) -> Value {
     let (facts, schema) = (kind.facts(), kind.schema());
-    let mut properties = common(facts.name, facts.on_destroy);
+    let beside = |name: &String| {
+        (name.clone(), json!({ "$ref": format!("#/definitions/beside/properties/{name}") }))
+    };
+    let mut properties: Map<String, Value> = common().keys().map(beside).collect();
+    properties.insert("on_destroy".to_owned(), on_destroy(facts.on_destroy));
+    properties.insert("skip_checks".to_owned(), skip_checks(facts.name));
     properties.insert("kind".to_owned(), json!({ "const": facts.name }));
     let written = mapping(schema, true);
     if let Some(own) = written["properties"].as_object() {
@@ -111,50 +138,65 @@ fn resource(kind: &dyn AnyKind) -> Value {
 }
 
 /// What every resource may say of itself.
-fn common(kind: &str, on_destroy: &[OnDestroy]) -> Map<String, Value> {
-    let flag = json!(["boolean", "string"]);
+fn common() -> Map<String, Value> {
+    let flag = json!({ "type": ["boolean", "string"] });
     let names = json!({ "type": ["array", "string"], "items": { "type": "string" } });
-    let described = |mut schema: Value, text: &str| {
-        schema["description"] = text.into();
-        schema
-    };
+    let all = [OnDestroy::Delete, OnDestroy::Retain, OnDestroy::Snapshot];
     let fields = [
         (
             "name",
-            described(
-                json!({ "type": ["string", "number"] }),
-                "Its name in AWS, when it is not the key.",
-            ),
+            json!({ "type": ["string", "number"] }),
+            "Its name in AWS, when it is not the key.",
         ),
-        ("depends_on", described(names.clone(), "Keys of resources that must stand before it.")),
+        ("depends_on", names.clone(), "Keys of resources that must stand before it."),
         (
             "for_each",
-            described(
-                json!({}),
-                "Repeats it for each item; `${each.key}` and `${each.value}` stand for the item.",
-            ),
+            json!({}),
+            "Repeats it for each item of a list, or each entry of a mapping: `[raw, curated]`. \
+             `${each.key}` and `${each.value}` stand for the item; the key must hold `${each.key}`.",
         ),
-        ("when", described(json!({ "type": flag }), "Whether it is in the stack at all.")),
-        ("protect", described(json!({ "type": flag }), "Refuse every delete.")),
         (
-            "on_destroy",
-            described(
-                json!({ "enum": on_destroy }),
-                "What happens to it, and to its data, when it goes.",
-            ),
+            "when",
+            flag.clone(),
+            "Whether it is in the stack at all: true, false, or a comparison such as \
+             `${var.env} == prod`, with `==` or `!=`.",
         ),
+        ("protect", flag.clone(), "Refuse every plan that would delete it. Default false."),
+        ("on_destroy", on_destroy(&all), ON_DESTROY),
         (
             "adopt",
-            described(
-                json!({ "type": flag }),
-                "Take it over when it exists without this stack's mark.",
-            ),
+            flag,
+            "Take it over when it exists without this stack's mark. Default false: a plan says that \
+             it is there, and leaves it alone.",
         ),
-        ("ignore", described(names, "Fields whose differences don't count.")),
-        ("skip_checks", skip_checks(kind)),
+        ("ignore", names, "Fields whose differences don't count, by path: `tags.Owner`."),
+        ("skip_checks", json!({ "type": ["object", "null"] }), SKIP_CHECKS),
     ];
-    fields.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+    let described = |(name, mut schema, text): (&str, Value, &str)| {
+        schema["description"] = text.into();
+        (name.to_owned(), schema)
+    };
+    fields.into_iter().map(described).collect()
 }
+
+const ON_DESTROY: &str = "What happens to it, and to its data, when it leaves the stack or is \
+    destroyed. Not every kind takes every word; each one's page says what it means left out.";
+
+fn on_destroy(words: &[OnDestroy]) -> Value {
+    let named = words.iter().map(|word| {
+        let text = match word {
+            OnDestroy::Delete => "Deleted with everything in it.",
+            OnDestroy::Retain => "Left in the account as it is.",
+            OnDestroy::Snapshot => "Deleted after a final snapshot.",
+        };
+        json!({ "const": word, "description": text })
+    });
+    json!({ "oneOf": named.collect::<Vec<_>>(), "description": ON_DESTROY })
+}
+
+const SKIP_CHECKS: &str = "Security checks whose findings may stay, each with the reason: \
+    `S3-LOGGING: temporary files only`. They are counted, and `lagoa check --show-suppressed` shows \
+    them.";
 
 /// The security checks that look at the kind, each of which may be skipped with a reason. A network
 /// is several kinds.
@@ -165,9 +207,7 @@ fn skip_checks(kind: &str) -> Value {
         (check.id.to_owned(), json!({ "description": text, "type": "string", "minLength": 1 }))
     });
     json!({
-        "description": "Security checks whose findings may stay, each with the reason: \
-                        `S3-LOGGING: temporary files only`. They are counted, and `lagoa check \
-                        --show-suppressed` shows them.",
+        "description": SKIP_CHECKS,
         "type": ["object", "null"],
         "additionalProperties": false,
         "properties": Value::Object(properties.collect()),
@@ -190,19 +230,16 @@ fn written(schema: &Value) -> Value {
     if let Some(default) = outer.get("default").filter(|default| !is_hollow(default)) {
         out["default"] = default.clone();
     }
-    match kind(inner) {
-        Some("string") if inner.get("enum").is_none() && inner.get("pattern").is_none() => {
-            // `15` in YAML is a number, and means the text where a text is wanted.
-            out["type"] = json!(["string", "number", "boolean"]);
-            out
-        }
-        _ if takes_text(inner) => out,
-        _ => {
-            // A bare key may stand for several things.
-            let refers = inner.get("x-refers").or_else(|| inner["items"].get("x-refers"));
-            or_reference(out, refers.is_none() && inner.get("x-file").is_none())
-        }
+    if kind(inner) == Some("string") && inner.get("enum").is_none() {
+        // `15` in YAML is a number, and means the text where a text is wanted.
+        out["type"] = json!(["string", "number", "boolean"]);
     }
+    if takes_text(inner) {
+        return out;
+    }
+    // A bare key may stand for several things.
+    let refers = inner.get("x-refers").or_else(|| inner["items"].get("x-refers"));
+    or_reference(out, refers.is_none() && inner.get("x-file").is_none())
 }
 
 /// Everything of the schema that an editor understands.
@@ -247,9 +284,10 @@ fn description(outer: &Value, inner: &Value) -> Option<String> {
     let text = outer["description"].as_str().or_else(|| inner["description"].as_str());
     let mut text = text.unwrap_or_default().to_owned();
     let kinds: Vec<String> =
-        targets(inner).into_iter().map(|target| format!("an `{}`", target.kind)).collect();
+        targets(inner).into_iter().map(|target| format!("`{}`", target.kind)).collect();
     if !kinds.is_empty() {
-        text.push_str(&format!("\n\nThe key of {} in this stack is enough.", kinds.join(" or ")));
+        let kinds = kinds.join(" or ");
+        text.push_str(&format!("\n\nThe key of a resource in this stack is enough: {kinds}."));
     }
     for (flag, words) in [
         ("createOnly", "Fixed at creation: a change replaces the resource."),

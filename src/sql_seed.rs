@@ -28,16 +28,18 @@ pub trait Server: Clone + std::fmt::Debug + 'static {
     const ENGINE: Engine;
     /// See [`Kind::EXAMPLE`].
     const EXAMPLE: &'static str;
+    /// What the kind is, for its reference page.
+    const ABOUT: &'static str;
 }
 
 /// SQL scripts or CSV files that are run in a database, once each, and recorded in its table
 /// `lagoa_seeds` in the same transaction as the work.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Seed")]
+#[schemars(rename = "Seed", bound = "S: Server", extend("description" = S::ABOUT))]
 pub struct SqlSeed<S> {
-    /// The database to work in: the key of an `rds_instance`, or host, port, username, password
-    /// and database of a server that lagoa doesn't own.
+    /// The database to work in: the key of an `rds_instance` or `rds_cluster`, or host, port,
+    /// username, password and database of a server that lagoa doesn't own.
     pub database: Database,
     /// SQL files, as paths or globs; they run in lexical order, each in a transaction of its own
     /// where the server allows it. Either this or `csv`.

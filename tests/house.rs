@@ -95,6 +95,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("dagre", &["report"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("aws_sdk_", &["aws", "kinds", "sql_seed"]),
     ("aws_config", &["aws"]),
     ("mysql_async", &["seed"]),

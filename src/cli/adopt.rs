@@ -20,7 +20,7 @@ use crate::report::terminal::Terminal;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  lagoa adopt stacks/bootcamp.yaml                        All that exists of the stack
+  lagoa adopt stacks/bootcamp.yaml                All that exists of it
   lagoa adopt stacks/bootcamp.yaml raw-coins
   lagoa adopt stacks/bootcamp.yaml raw-coins rds-server --yes")]
 pub struct Adopt {

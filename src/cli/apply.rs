@@ -26,12 +26,12 @@ use crate::report::terminal::Terminal;
 #[command(after_help = "\
 Examples:
   lagoa apply stacks/bootcamp.yaml
-  lagoa apply stacks/bootcamp.yaml --yes                Don't ask, for CI
-  lagoa apply stacks/bootcamp.yaml --wait 10m           Wait for another run to end
-  lagoa apply saved.plan                                What `lagoa plan --out saved.plan` showed
-  lagoa apply stacks/bootcamp.yaml --sandbox            On this machine, without an account
-  lagoa apply stacks/bootcamp.yaml --timeline run.svg   And draw when each step ran
-  lagoa apply stacks/bootcamp.yaml --rotate rds-server  Send its password again")]
+  lagoa apply stacks/bootcamp.yaml --yes          Don't ask, for CI
+  lagoa apply stacks/bootcamp.yaml --wait 10m     For another run to end
+  lagoa apply stacks/bootcamp.yaml --sandbox      Without an account
+  lagoa apply stacks/bootcamp.yaml --rotate db    Send db's password again
+  lagoa apply stacks/bootcamp.yaml --timeline run.svg
+  lagoa apply saved.plan                          From `lagoa plan --out`")]
 pub struct Apply {
     #[command(flatten)]
     pub stack: StackArguments,

@@ -226,7 +226,7 @@ fn run_name() -> String {
 /// How to carry out a plan.
 #[derive(Debug, Default, Args)]
 pub struct RunArguments {
-    /// Don't ask
+    /// Go ahead without asking
     #[arg(short, long)]
     pub yes: bool,
     /// At most this many steps at once

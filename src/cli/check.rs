@@ -27,7 +27,7 @@ use crate::report::{findings, json, problems};
 Examples:
   lagoa check stacks/bootcamp.yaml
   lagoa check stacks/*.yaml --var project=coins
-  lagoa check stacks/*.yaml --fail-on high           Exit with 3 when one is high or critical
+  lagoa check stacks/*.yaml --fail-on high     3 if one is high or critical
   lagoa check stacks/bootcamp.yaml --all --show-suppressed")]
 pub struct Check {
     /// The stack files

@@ -22,9 +22,9 @@ use crate::stack::Stack;
 #[command(after_help = "\
 Examples:
   lagoa destroy stacks/bootcamp.yaml
-  lagoa destroy stacks/bootcamp.yaml --target rds-server    And what depends on it
-  lagoa destroy stacks/bootcamp.yaml --force-unprotect      Also what AWS protects from deletion
-  lagoa destroy stacks/bootcamp.yaml --timeline run.svg     And draw when each step ran
+  lagoa destroy stacks/bootcamp.yaml --target db          And what needs it
+  lagoa destroy stacks/bootcamp.yaml --force-unprotect    What AWS protects, too
+  lagoa destroy stacks/bootcamp.yaml --timeline run.svg   And draw the run
   lagoa destroy stacks/bootcamp.yaml --sandbox")]
 pub struct Destroy {
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! Why a command ends without having done its work.
 
-use crate::aws::Error;
+use crate::aws::{Error, Unconnected};
 use crate::diagnostic::Problem;
 use crate::live::ReadError;
 use crate::plan::Unread;
@@ -56,6 +56,14 @@ impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         let help = error.hint.clone().or_else(|| permission(&error.code));
         said(words(&error), help)
+    }
+}
+
+impl From<Unconnected> for Failed {
+    fn from(unconnected: Unconnected) -> Self {
+        match unconnected {
+            Unconnected::Nobody(error) | Unconnected::Refused(error) => error.into(),
+        }
     }
 }
 

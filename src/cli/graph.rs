@@ -25,10 +25,10 @@ use crate::stack::Stack;
 #[command(after_help = "\
 Examples:
   lagoa graph stacks/bootcamp.yaml --out bootcamp.svg
-  lagoa graph stacks/bootcamp.yaml --plan --out plan.svg    With what a plan would do, in colours
-  lagoa graph saved.plan --out plan.svg                     What `lagoa plan --out` saved
-  lagoa graph stacks/bootcamp.yaml --format mermaid         For a fenced block in Markdown
-  lagoa graph stacks/bootcamp.yaml --format json | jq '.edges[] | select(.nature == \"data\")'")]
+  lagoa graph stacks/bootcamp.yaml --plan --out plan.svg    In a plan's colours
+  lagoa graph saved.plan --out plan.svg                     From `lagoa plan`
+  lagoa graph stacks/bootcamp.yaml --format mermaid         For Markdown
+  lagoa graph stacks/bootcamp.yaml --format json")]
 pub struct Graph {
     #[command(flatten)]
     pub stack: StackArguments,

@@ -57,6 +57,10 @@ enum One {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  lagoa history show stacks/bootcamp.yaml 5f0c3a
+  lagoa history show stacks/bootcamp.yaml 5f0c3a --timeline run.svg")]
 struct ShowRun {
     #[command(flatten)]
     stack: StackArguments,

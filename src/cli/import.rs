@@ -34,12 +34,12 @@ use crate::stack::{self, Inputs};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  lagoa import s3_bucket/raw-coins                       One bucket
-  lagoa import rds_instance iam_role/etl                 All databases, and a role
-  lagoa import --tag Projeto=Lake --out stacks/lake.yaml     Whatever carries the tag
-  lagoa import --tag Projeto=Lake iam_group/Scientists   The same, and a group, which has no tags
-  lagoa import s3_bucket/logs --into stacks/lake.yaml    Append it to a stack
-  lagoa import --stack lake --owned                      The file of the stack lake anew")]
+  lagoa import s3_bucket/raw-coins                  One bucket
+  lagoa import rds_instance iam_role/etl            All databases, and a role
+  lagoa import --tag Projeto=Lake --out lake.yaml   Whatever carries the tag
+  lagoa import --tag Projeto=Lake iam_group/People  And what has no tags
+  lagoa import s3_bucket/logs --into lake.yaml      Append it to a stack
+  lagoa import --stack lake --owned                 The file of lake anew")]
 pub struct Import {
     /// What to write: all of a kind, or the one of a name; nothing means everything
     #[arg(value_name = "KIND[/NAME]")]

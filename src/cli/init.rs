@@ -22,11 +22,11 @@ use files::{Draft, GitHub};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  lagoa init coins                                        Write stacks/coins.yaml
-  lagoa init --ci github                                  For the repository of the remote `origin`
+  lagoa init coins                                       As stacks/coins.yaml
+  lagoa init --ci github                                 For `origin`
   lagoa init --ci github --repository acme/lake
-  lagoa init --ci github --repository acme@12/lake@34     With the ids that GitHub puts in subjects
-  lagoa init --ci github --action acme/lagoa@1f2e3d4      Pin lagoa itself")]
+  lagoa init --ci github --repository acme@12/lake@34    Subjects with ids
+  lagoa init --ci github --action acme/lagoa@1f2e3d4     Pin lagoa itself")]
 pub struct Init {
     /// Name of the stack [default: the name of the folder; none with --ci]
     #[arg(value_name = "NAME")]

@@ -34,11 +34,12 @@ Examples:
   lagoa plan stacks/bootcamp.yaml
   lagoa plan stacks/bootcamp.yaml --var project=coins --target raw-coins
   lagoa plan stacks/bootcamp.yaml --json > plan.json
-  lagoa plan stacks/bootcamp.yaml --out saved.plan       And later `lagoa apply saved.plan`
-  lagoa plan stacks/bootcamp.yaml --detailed-exitcode    Exit with 2 when there are changes
-  lagoa plan stacks/bootcamp.yaml --fail-on high         Exit with 3 when a finding is that bad
-  lagoa plan stacks/bootcamp.yaml --offline              Against an empty account
-  lagoa plan stacks/bootcamp.yaml --output github        For a pull request in GitHub Actions")]
+  lagoa plan stacks/bootcamp.yaml --detailed-exitcode    2 if it differs
+  lagoa plan stacks/bootcamp.yaml --fail-on high         3 if one is so bad
+  lagoa plan stacks/bootcamp.yaml --offline              An empty account's
+  lagoa plan stacks/bootcamp.yaml --output github        For a pull request
+  lagoa plan stacks/bootcamp.yaml --out saved.plan
+  lagoa apply saved.plan                                 Just what it showed")]
 pub struct Plan {
     #[command(flatten)]
     pub stack: StackArguments,

@@ -31,7 +31,7 @@ use crate::report::terminal::Terminal;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  lagoa policy stacks/bootcamp.yaml --for plan --account 123456789012 > plan.json
+  lagoa policy stacks/bootcamp.yaml --for plan > plan.json
   lagoa policy stacks/*.yaml --for apply --out policies/ci.json
   aws iam create-policy --policy-name lagoa-plan --policy-document file://plan.json")]
 pub struct Policy {

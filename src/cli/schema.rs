@@ -13,7 +13,9 @@ use crate::{kinds, schema};
 
 /// Print the JSON Schema of stack files
 ///
-/// Editors that know YAML complete and check stack files with it. Name it in a file's first line:
+/// Editors with yaml-language-server complete, explain and check stack files with it. Name it in a
+/// file's first line, by a path from there or by a URL:
+///
 /// # yaml-language-server: $schema=../lagoa.schema.json
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -1,31 +1,36 @@
 //! `lagoa show`.
 
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::Exit;
 use super::arguments::{PlanArguments, StackArguments};
+use super::docs::{pages, stack_page};
 use super::failed::Failed;
 use super::session::{Purpose, Session};
 use crate::checks;
 use crate::diagnostic::Problem;
-use crate::kind::AnyKind;
 use crate::kinds;
 use crate::live::World;
 use crate::reference::is_unknown;
 use crate::report::live::Row;
+use crate::report::page::{self, Page};
 use crate::report::terminal::Terminal;
-use crate::report::{catalogue, findings, json as machine, live, summary, value};
+use crate::report::{findings, json as machine, live, summary, value};
 
-/// Show kinds, one kind's reference page, the security checks, what AWS has of a stack, or its
-/// outputs
+/// Look up what may be written in a stack, what AWS has of one, or its outputs
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  lagoa show kinds
-  lagoa show kind rds_instance
-  lagoa show checks
-  lagoa show stack stacks/bootcamp.yaml
+  lagoa show kinds                         What may stand under `kind`
+  lagoa show kind rds_instance             What may be written of one
+  lagoa show kind s3_bucket.lifecycle      What is in one of its fields
+  lagoa show syntax                        What else a stack file holds
+  lagoa show checks                        What `lagoa check` looks at
+  lagoa show stack stacks/bootcamp.yaml    What AWS has of it
   lagoa show outputs stacks/bootcamp.yaml --json")]
 pub struct Show {
     #[command(subcommand)]
@@ -34,13 +39,25 @@ pub struct Show {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List every kind
-    Kinds,
-    /// Show what may be written of a kind: fields, types, defaults, an example
+    /// List every kind, by service
+    Kinds {
+        /// Print JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what may be written of a kind, or of a field in it
+    #[command(after_help = "\
+Examples:
+  lagoa show kind s3_bucket              What must be, what may be, an example
+  lagoa show kind s3_bucket.lifecycle    One field, with what is in it
+  lagoa show kind s3_bucket --json")]
     Kind {
-        /// The kind, such as s3_bucket
-        #[arg(value_name = "KIND")]
+        /// The kind, such as s3_bucket, or a field of one, such as s3_bucket.lifecycle
+        #[arg(value_name = "KIND[.FIELD]", value_parser = KindName, hide_possible_values = true)]
         name: String,
+        /// Print JSON on standard output
+        #[arg(long)]
+        json: bool,
     },
     /// List the security checks that `check` and `plan` make
     Checks {
@@ -48,9 +65,23 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// List what AWS has of a stack
+    /// Show what a stack file holds besides kinds, and what ${…} means
+    Syntax {
+        /// Print JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// List what AWS has of a stack, and what is left of it that the file no longer holds
+    #[command(after_help = "\
+Examples:
+  lagoa show stack stacks/bootcamp.yaml
+  lagoa show stack stacks/bootcamp.yaml --json    With every field")]
     Stack(Of),
     /// Print a stack's outputs
+    #[command(after_help = "\
+Examples:
+  lagoa show outputs stacks/bootcamp.yaml
+  lagoa show outputs stacks/bootcamp.yaml --json | jq -r .host")]
     Outputs(Of),
 }
 
@@ -68,19 +99,20 @@ impl Show {
     pub fn stack(&self) -> Option<&StackArguments> {
         match &self.what {
             What::Stack(of) | What::Outputs(of) => Some(&of.stack),
-            What::Kinds | What::Kind { .. } | What::Checks { .. } => None,
+            What::Kinds { .. } | What::Kind { .. } | What::Checks { .. } | What::Syntax { .. } => {
+                None
+            }
         }
     }
 
     pub async fn run(&self, terminal: Terminal) -> Result<Exit, Failed> {
         let text = match &self.what {
-            What::Kinds => catalogue::kinds(&kinds::written(), terminal.out),
-            What::Kind { name } => match written(name) {
-                Some(kind) => catalogue::page(kind, terminal.out),
-                None => return Err(no_such_kind(name).into()),
-            },
             What::Checks { json: true } => machine::text(&findings::listed(checks::all())),
             What::Checks { json: false } => findings::list(checks::all(), terminal.out),
+            What::Kinds { json } => list(*json, terminal),
+            What::Kind { name, json } => page(name, *json, terminal)?,
+            What::Syntax { json: true } => machine::text(&stack_page()),
+            What::Syntax { json: false } => stack_page().terminal(terminal.out),
             What::Stack(of) => {
                 let session = Session::open(&of.stack, &PlanArguments::default()).await?;
                 let world = session.survey(None).await?.whole()?;
@@ -98,8 +130,58 @@ impl Show {
     }
 }
 
-fn written(name: &str) -> Option<&'static dyn AnyKind> {
-    kinds::written().into_iter().find(|kind| kind.facts().name == name)
+/// Takes any text, and offers the kinds to shells that complete it.
+#[derive(Clone)]
+struct KindName;
+
+impl TypedValueParser for KindName {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let names = kinds::written().into_iter().map(|kind| kind.facts().name);
+        Some(Box::new(names.map(PossibleValue::new)))
+    }
+}
+
+fn list(json: bool, terminal: Terminal) -> String {
+    let pages = pages();
+    if !json {
+        return page::terminal::kinds(&pages, terminal.out);
+    }
+    let kinds = pages
+        .iter()
+        .map(|page| json!({ "kind": page.kind, "service": page.service, "summary": page.summary }));
+    machine::text(&kinds.collect::<Vec<_>>())
+}
+
+/// The page of `kind`, or the part of it that `kind.field` names.
+fn page(name: &str, json: bool, terminal: Terminal) -> Result<String, Failed> {
+    let (kind, path) = name.split_once('.').unwrap_or((name, ""));
+    let Some(found) = kinds::written().into_iter().find(|one| one.facts().name == kind) else {
+        return Err(no_such_kind(kind).into());
+    };
+    let page = Page::of(found);
+    match (path, json) {
+        ("", true) => Ok(machine::text(&page)),
+        ("", false) => Ok(page::terminal::page(&page, terminal.out)),
+        (path, json) => {
+            let path = path.replace("[]", "").replace(".*", "");
+            let field = page.field(&path).ok_or_else(|| no_such_field(&page, &path))?;
+            if json {
+                return Ok(machine::text(field));
+            }
+            Ok(page::terminal::part(page.kind, field, terminal.out))
+        }
+    }
 }
 
 fn no_such_kind(name: &str) -> Problem {
@@ -107,6 +189,14 @@ fn no_such_kind(name: &str) -> Problem {
     let problem = Problem::error(format!("there is no kind `{name}`"));
     let near = problem.clone().did_you_mean(name, names.into_iter());
     if near.help.is_some() { near } else { problem.help("`lagoa show kinds` lists them all") }
+}
+
+fn no_such_field(page: &Page, path: &str) -> Problem {
+    let paths: Vec<String> = page.everything().iter().map(|one| one.plain_path()).collect();
+    let problem = Problem::error(format!("`{}` has no field `{path}`", page.kind));
+    let near = problem.clone().did_you_mean(path, paths.iter().map(String::as_str));
+    let help = format!("`lagoa show kind {}` lists them all", page.kind);
+    if near.help.is_some() { near } else { problem.help(help) }
 }
 
 fn stack(session: &Session, world: &World, json: bool, terminal: Terminal) -> String {

@@ -23,7 +23,7 @@ Examples:
 pub struct Unlock {
     #[command(flatten)]
     pub stack: StackArguments,
-    /// Don't ask
+    /// Go ahead without asking
     #[arg(short, long)]
     yes: bool,
 }

@@ -13,15 +13,15 @@ pub struct Connection {
     pub host: String,
     /// TCP port of the server.
     pub port: u16,
-    /// User that the seed runs as.
+    /// User to log in as.
     pub username: String,
     /// Where the user's password comes from.
     pub password: SecretSource,
-    /// Database that the seed works in.
+    /// Database to work in.
     pub database: Option<String>,
     /// `verify-full` unless the server is on this machine's loopback interface.
     pub tls: Option<Tls>,
-    /// The thing in AWS that carries the marks of what was seeded.
+    /// ARN of the server, which carries the marks of what was seeded.
     pub arn: Option<String>,
 }
 
@@ -81,7 +81,7 @@ pub struct Warehouse {
     /// User that temporary credentials are for, in a cluster. Without one, a user of the IAM
     /// identity's own.
     pub user: Option<String>,
-    /// The thing in AWS that carries the marks of what was seeded.
+    /// ARN of the warehouse, which carries the marks of what was seeded.
     pub arn: Option<String>,
 }
 

@@ -32,7 +32,7 @@ pub struct DmsEndpoint {
     pub r#type: Immutable<EndpointType>,
     /// What it is.
     pub engine: Immutable<Engine>,
-    /// The key of an `rds_instance`: gives server, port, user, database and where the password is,
+    /// The key of an `rds_instance` or `rds_cluster`: gives server, port, user, database and where the password is,
     /// as far as they aren't written here. RDS lets nobody in without encryption nowadays, so
     /// `ssl_mode` becomes `require` for PostgreSQL.
     pub rds: Option<WriteOnly<Database>>,

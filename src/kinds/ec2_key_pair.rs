@@ -16,9 +16,10 @@ use crate::field::{Computed, Derived, Immutable, Tags, WriteOnly};
 use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted, When};
 use crate::reference::is_marked;
 
-/// A key pair. With `public_key` it is yours and EC2 learns its public half; without, EC2 makes
-/// one, and the private half goes straight into a Secrets Manager secret: it is never shown and
-/// never written to a disk. `--rotate KEY` makes it anew. To use the private key:
+/// A key pair, for logging in to machines. With `public_key` it is yours and EC2 learns its public
+/// half; without, EC2 makes one, and the private half goes straight into a Secrets Manager secret:
+/// it is never shown and never written to a disk. `--rotate KEY` makes it anew. To use the private
+/// key:
 /// `aws secretsmanager get-secret-value --secret-id NAME/private-key --query SecretString --output
 /// text | jq -r .private_key`
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

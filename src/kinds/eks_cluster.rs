@@ -19,7 +19,7 @@ use crate::field::{
     Computed, Immutable, KmsKeyArn, RoleArn, SecurityGroupId, SubnetId, Tags, WriteOnly,
 };
 use crate::kind::{
-    ANY, Access, Cx, Farewell, Found, Grant, Kind, Neighbours, OnDestroy, Phase, Site, Takes,
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Takes,
     Wanted, When,
 };
 use crate::reference::is_marked;

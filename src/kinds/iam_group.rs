@@ -11,7 +11,7 @@ use crate::aws::{Aws, Error, absent, gone_is_fine, iam};
 use crate::field::{Computed, Derived, Policy, PolicyArn, leave_out};
 use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Owner, Site, Wanted, When};
 
-/// An IAM group. Who is in it is said by each `iam_user`'s `groups`.
+/// An IAM group: permissions that users share. Who is in it is said by each `iam_user`'s `groups`.
 ///
 /// AWS has no tags for groups, so lagoa marks its own by their path: `/lagoa/<stack>/`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

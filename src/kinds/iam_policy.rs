@@ -14,8 +14,7 @@ use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Owner, Site, Wa
 
 /// A managed IAM policy, which roles, users and groups attach by its key.
 ///
-/// The bulk call that lagoa reads IAM with has no tags of policies, so besides being tagged a
-/// policy is marked by its path: `/lagoa/<stack>/`.
+/// Besides being tagged, a policy is marked as the stack's by its path: `/lagoa/<stack>/`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IamPolicy {

@@ -17,8 +17,8 @@ use crate::aws::{Aws, Error, gone_is_fine, iam, vault};
 use crate::field::{Computed, Differs, GroupName, Policy, PolicyArn, Tags, WriteOnly, leave_out, set_change};
 use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted, When};
 
-/// An IAM user. Passwords and access keys that lagoa makes for it go straight into Secrets Manager
-/// and are shown nowhere.
+/// An IAM user: a person or a program that signs in with credentials of its own. Passwords and
+/// access keys that lagoa makes for it go straight into Secrets Manager and are shown nowhere.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IamUser {

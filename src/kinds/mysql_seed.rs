@@ -13,6 +13,10 @@ pub struct Mysql;
 
 impl Server for Mysql {
     const ENGINE: Engine = Engine::Mysql;
+    const ABOUT: &'static str = "SQL scripts or CSV files that are run in a MySQL or MariaDB database, once \
+        each, and recorded in its table `lagoa_seeds` in the same transaction as the work.\n\n\
+        Statements that change rows run in one \
+        transaction; those that define tables commit by themselves and are journaled one by one.";
     const EXAMPLE: &'static str = "
 cards:
   kind: mysql_seed

@@ -12,6 +12,9 @@ pub struct Postgres;
 
 impl Server for Postgres {
     const ENGINE: Engine = Engine::Postgres;
+    const ABOUT: &'static str = "SQL scripts or CSV files that are run in a PostgreSQL database, once \
+        each, and recorded in its table `lagoa_seeds` in the same transaction as the work.\n\n\
+        A script is sent whole and runs in one transaction.";
     const EXAMPLE: &'static str = "
 coins-schema:
   kind: postgres_seed

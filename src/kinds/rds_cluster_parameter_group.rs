@@ -25,7 +25,7 @@ pub struct RdsClusterParameterGroup {
     /// Values by the engine's own parameter names, in the units that RDS lists them in. A parameter
     /// that was set and isn't listed here goes back to the engine's default. Dynamic parameters
     /// change at once; static ones when a server of the cluster restarts, which the next plan of
-    /// that `rds_instance` shows as `reboot_pending`.
+    /// that `rds_cluster_instance` shows as `reboot_pending`.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
     /// Tags, merged over the stack's own.

@@ -20,7 +20,7 @@ use crate::field::{
     Computed, Connection, DbParameterGroupName, DbSubnetGroupName, Derived, Immutable, KmsKeyArn,
     RoleArn, SecretSource, SecurityGroupId, Tags, WriteOnly, leave_out,
 };
-use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Wanted};
+use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Takes, Wanted};
 pub use words::{
     DatabaseInsightsMode, Engine, EngineLifecycleSupport, LicenseModel, NetworkType, StorageType,
 };
@@ -308,6 +308,7 @@ rds-postgres15:
     const ON_DESTROY: &'static [OnDestroy] =
         &[OnDestroy::Delete, OnDestroy::Retain, OnDestroy::Snapshot];
     const ON_DESTROY_DEFAULT: Option<OnDestroy> = Some(OnDestroy::Snapshot);
+    const TAKES: Takes = Takes::seconds(360, 264);
 
     fn canonical_name(name: &str) -> String {
         name.to_lowercase()

@@ -39,7 +39,7 @@ pub use logging::Logging;
 pub use notifications::Notifications;
 pub use object_lock::ObjectLock;
 
-/// An S3 bucket. Closed to the public unless the stack says otherwise.
+/// An S3 bucket, where files are kept. It is closed to the public unless the stack says otherwise.
 ///
 /// A setting that the stack doesn't mention stays as AWS has it. To take one away, write it empty:
 /// `lifecycle: []`, `cors: []`, `notifications: {}`, `logging: {}`, `policy: {}`.

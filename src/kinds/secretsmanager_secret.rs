@@ -15,8 +15,9 @@ use crate::aws::{Aws, Class, Error, absent, gone_is_fine, vault};
 use crate::field::{Computed, Derived, Differs, KmsKeyArn, Policy, SecretSource, Tags, WriteOnly};
 use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Wanted};
 
-/// A secret. Its value is made up once (`generate`), taken from elsewhere (`value`), or left for
-/// people to fill in. Values are never read for a plan, printed or compared.
+/// A secret in Secrets Manager: a password, a key, a JSON object of such. Its value is made up once
+/// (`generate`), taken from elsewhere (`value`), or left for people to fill in. Values are never
+/// read for a plan, printed or compared.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretsmanagerSecret {

@@ -166,6 +166,7 @@ impl Status {
             Self::Planned(Deed::Seed) => ">",
             Self::Planned(Deed::Delete) => "−",
             Self::Planned(Deed::Retain) => "=",
+            Self::Planned(Deed::Unread) => "?",
             Self::Blocked => "!",
             Self::Unchanged => "",
         }
@@ -181,6 +182,7 @@ impl Status {
             Self::Planned(Deed::Seed) => "to seed",
             Self::Planned(Deed::Delete) => "to delete",
             Self::Planned(Deed::Retain) => "to leave in the account",
+            Self::Planned(Deed::Unread) => "that can't be read",
             Self::Blocked => "blocked",
             Self::Unchanged => "unchanged",
         }
@@ -201,7 +203,7 @@ impl Status {
             Self::Planned(Deed::Create | Deed::Seed) => "create",
             Self::Planned(Deed::Update | Deed::Adopt) => "change",
             Self::Planned(Deed::Replace | Deed::Delete) => "delete",
-            Self::Blocked => "blocked",
+            Self::Planned(Deed::Unread) | Self::Blocked => "blocked",
             Self::Planned(Deed::Retain) | Self::Unchanged => "same",
         }
     }

@@ -69,6 +69,11 @@ fn view(resources: Vec<Entry>) -> View {
             value: "${shop-db.host}".into(),
             known: false,
         }],
+        dangers: Vec::new(),
+        findings: Vec::new(),
+        guardrails: Vec::new(),
+        unread: Vec::new(),
+        offline: None,
     }
 }
 

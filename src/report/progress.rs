@@ -15,7 +15,7 @@ use super::style::{Ink, Style, counted, harmless};
 use super::summary::{Trouble, left};
 use super::terminal::Terminal;
 use super::value::clipped;
-use crate::execution::{Event, Failure, typical};
+use crate::execution::{Event, Failure};
 use crate::plan::{Action, Plan, Step};
 use crate::reference::shown;
 
@@ -109,7 +109,10 @@ impl<'a> Progress<'a> {
                 self.ended(id, !quiet, |step, style| done(step, elapsed, style));
             }
             // The summary tells these, with their causes.
-            Event::Failed(id, Failure::Unread) => _ = self.running.borrow_mut().remove(&id),
+            Event::Failed(id, Failure::Unread) => {
+                self.count(|totals| totals.given_up += 1);
+                self.running.borrow_mut().remove(&id);
+            }
             Event::Failed(id, failure) => {
                 self.count(|totals| totals.failed += 1);
                 self.ended(id, true, |step, style| {

@@ -242,8 +242,8 @@ block! {
         parallel_load_threads: i32 = set_parallel_load_threads,
         /// A source: its time zone, such as `America/Sao_Paulo`.
         server_timezone: String = set_server_timezone,
-        /// A target: where tables of several source databases go. DMS starts with `specific-
-        /// database`.
+        /// A target: where tables of several source databases go. DMS starts with
+        /// `specific-database`.
         target_databases: TargetDatabases = set_target_db_type,
     }
 }
