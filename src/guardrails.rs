@@ -275,8 +275,8 @@ mod tests {
 
     #[test]
     fn texts_objects_and_truths_are_verdicts() {
-        let rules = "package lagoa\n\nimport data.lagoa_lib\n\n\
-            deny contains message if {\n  some one in input.resources\n  lagoa_lib.stateful(one)\n  \
+        let rules = "package lagoa\n\n# Shared words below.\n\n\
+            deny contains message if {\n  some one in input.resources\n  data.lagoa_lib.stateful(one)\n  \
             message := {\"msg\": \"no deleting\", \"resource\": one.key, \"severity\": \"high\"}\n}\n\n\
             warn contains \"two\" if count(input.resources) == 2\n";
         let library = "package lagoa_lib\n\nstateful(one) if {\n  one.kind == \"rds_instance\"\n  \
@@ -299,7 +299,7 @@ mod tests {
         let broken = "package lagoa\n\ndeny contains message if {\n  message := \n}\n";
         let problem = asked(&[file("b.rego", broken)]).expect_err("no Rego");
         let place = problem.place.expect("a place");
-        assert_eq!((place.source.name.as_str(), place.line_column().0), ("b.rego", 5));
+        assert_eq!((place.source.name.as_str(), place.line_column().0), ("b.rego", 4));
         for (text, words) in [
             ("package other\n", "no file of these guardrails is in `package lagoa`"),
             ("package lagoa\nallow if true\n", "neither `deny` nor `warn`"),
