@@ -90,7 +90,7 @@ enum Command {
     Apply(Box<apply::Apply>),
     Destroy(destroy::Destroy),
     Check(check::Check),
-    Graph(graph::Graph),
+    Graph(Box<graph::Graph>),
     Show(show::Show),
     Adopt(adopt::Adopt),
     History(history::History),
