@@ -110,7 +110,7 @@ enum Command {
     Check(check::Check),
     Init(init::Init),
     Stacks(stacks::Stacks),
-    Graph(graph::Graph),
+    Graph(Box<graph::Graph>),
     Show(show::Show),
     Adopt(adopt::Adopt),
     Import(Box<import::Import>),

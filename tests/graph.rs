@@ -104,10 +104,7 @@ fn drawn(svg: &str) -> Drawn {
             b"rect" if group.starts_with("area") && !group.ends_with("inner") => {
                 drawn.boxes.push(rect());
             }
-            b"path"
-                if class.starts_with("line") && attributes["d"].contains('.')
-                    || class.starts_with("line") =>
-            {
+            b"path" if class.starts_with("line") => {
                 let path = attributes["d"].replace(['M', 'L', 'Q'], " ");
                 let numbers: Vec<f64> = path
                     .split_whitespace()
