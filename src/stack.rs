@@ -65,7 +65,7 @@ pub struct Resource {
     /// references as marks.
     pub fields: Value,
     /// The fields as written, in the order of the file.
-    written: Value,
+    pub written: Value,
     /// Keys of resources that must stand before it although it doesn't refer to them.
     pub depends_on: Vec<String>,
     /// Refuses every delete.

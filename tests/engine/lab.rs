@@ -86,6 +86,8 @@ impl Lab {
             ignore: Vec::new(),
             place: place.clone(),
             places: BTreeMap::new(),
+            skips: Default::default(),
+            written: Value::Null,
         });
         let stack = Stack {
             name: STACK.to_owned(),
@@ -94,6 +96,7 @@ impl Lab {
             resources: resources.collect(),
             outputs: Vec::new(),
             warnings: Vec::new(),
+            findings: Vec::new(),
         };
         let needs =
             |key: &String| references(&self.wants[key]).into_iter().map(|r| r.key).collect();
