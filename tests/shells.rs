@@ -46,7 +46,9 @@ fn told(output: &Output) -> Vec<String> {
 
 /// The words that come before the one to complete, that one, some that are offered and some that
 /// aren't.
-const CASES: [(&[&str], &str, &[&str], &[&str]); 5] = [
+type Case = (&'static [&'static str], &'static str, &'static [&'static str], &'static [&'static str]);
+
+const CASES: [Case; 5] = [
     (&[], "", &["plan", "apply", "show", "completions"], &["s3_bucket"]),
     (&["show"], "k", &["kind", "kinds"], &["stack"]),
     (&["show", "kind"], "rds_", &["rds_instance", "rds_cluster"], &["s3_bucket"]),

@@ -182,12 +182,11 @@ fn is_plain(text: &str, in_flow: bool) -> bool {
     };
     let first = |c: char| c.is_alphanumeric() || "_./$".contains(c);
     let follows = |c: char| c.is_ascii_alphanumeric() || "/*:".contains(c);
-    text.starts_with(first)
-        && !text.ends_with([' ', ':'])
-        && !text.contains(": ")
-        && text.chars().all(safe)
-        && !means_more(text)
-        && !(in_flow && text.split(':').skip(1).any(|rest| !rest.starts_with(follows)))
+    let odd = text.ends_with([' ', ':'])
+        || text.contains(": ")
+        || means_more(text)
+        || (in_flow && text.split(':').skip(1).any(|rest| !rest.starts_with(follows)));
+    text.starts_with(first) && text.chars().all(safe) && !odd
 }
 
 /// Whether YAML, of any version, takes the text for something other than text.

@@ -174,7 +174,7 @@ fn leaving(facts: &Facts) -> Leaving {
 fn seconds(facts: &Facts) -> Option<Seconds> {
     let Takes { create, delete } = facts.takes;
     let made = !facts.seed && facts.name != "network";
-    made.then(|| Seconds { create_seconds: create.as_secs(), delete_seconds: delete.as_secs() })
+    made.then_some(Seconds { create_seconds: create.as_secs(), delete_seconds: delete.as_secs() })
 }
 
 impl Seconds {
