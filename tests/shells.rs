@@ -46,7 +46,8 @@ fn told(output: &Output) -> Vec<String> {
 
 /// The words that come before the one to complete, that one, some that are offered and some that
 /// aren't.
-type Case = (&'static [&'static str], &'static str, &'static [&'static str], &'static [&'static str]);
+type Case =
+    (&'static [&'static str], &'static str, &'static [&'static str], &'static [&'static str]);
 
 const CASES: [Case; 5] = [
     (&[], "", &["plan", "apply", "show", "completions"], &["s3_bucket"]),
