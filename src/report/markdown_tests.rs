@@ -319,8 +319,9 @@ fn hostile(number: usize, text: &str) -> Entry {
     one.because = vec![canary("because")];
     one.data = Some(canary("data"));
     one.notes = vec![canary("note")];
-    one.blocked =
-        (number % 3 == 0).then(|| Blocked { reason: canary("reason"), remedy: canary("remedy") });
+    one.blocked = number
+        .is_multiple_of(3)
+        .then(|| Blocked { reason: canary("reason"), remedy: canary("remedy") });
     one
 }
 
@@ -363,8 +364,8 @@ fn nothing_breaks_out_of_its_fold_and_nobody_is_notified() {
     assert!(!html.contains("data-math-style"), "no formulas");
 
     // What is of one resource stays in its fold, and what is of a fold in a fence stays there.
+    let canary = Regex::new(r"canary(\d+)[a-z]").expect("a pattern");
     for fold in html.split("<details").skip(1) {
-        let canary = Regex::new(r"canary(\d+)[a-z]").expect("a pattern");
         let mut numbers: Vec<&str> =
             canary.captures_iter(fold).filter_map(|one| Some(one.get(1)?.as_str())).collect();
         numbers.dedup();
@@ -382,6 +383,7 @@ fn a_thousand_resources_are_cut_between_two() {
         entry(deed, "s3_bucket", &format!("shop-{n}"), fields.collect())
     });
     let view = view(all.collect());
+    let left_out = Regex::new(r"(\d+) resources are left out here").expect("a pattern");
     for limit in [LIMIT, 5_000, 20_011] {
         let text = page(Some(&view), &[]).render(limit, WHOLE);
         assert!(text.len() <= limit, "{} bytes", text.len());
@@ -389,8 +391,8 @@ fn a_thousand_resources_are_cut_between_two() {
         let html = sound(&text);
         let shown =
             html.matches("<summary><code>").count() + html.matches("</code> <b>shop-").count();
-        let left = Regex::new(r"(\d+) resources are left out here").expect("a pattern");
-        let left: usize = left.captures(&html).expect("it says so")[1].parse().expect("a number");
+        let left: usize =
+            left_out.captures(&html).expect("it says so")[1].parse().expect("a number");
         assert_eq!(shown + left, 1_000);
         assert!(html.contains("actions/runs/42\">the run's summary"));
     }
