@@ -40,6 +40,9 @@ pub struct IamPolicy {
     pub id: Computed<String>,
 }
 
+/// In whatever folder it is, before or after a change.
+const NAMED: &[&str] = &["iam::{account}:policy/{name}", "iam::{account}:policy/*/{name}"];
+
 impl Kind for IamPolicy {
     const EXAMPLE: &'static str = "
 read-raw:
@@ -68,7 +71,7 @@ read-raw:
                 "iam:TagPolicy",
                 "iam:UntagPolicy",
             ],
-            &["{arn}"],
+            NAMED,
         )],
         delete: &[
             Grant::of(
@@ -78,13 +81,13 @@ read-raw:
                     "iam:ListEntitiesForPolicy",
                     "iam:ListPolicyVersions",
                 ],
-                &["{arn}"],
+                NAMED,
             ),
             Grant::of(
                 &["iam:DetachGroupPolicy", "iam:DetachRolePolicy", "iam:DetachUserPolicy"],
                 &["iam::{account}:group/*", "iam::{account}:role/*", "iam::{account}:user/*"],
             )
-            .when(When::Attaching(&["{arn}"])),
+            .when(When::Attaching(NAMED)),
         ],
         ..Access::NONE
     };
