@@ -185,8 +185,10 @@ impl Somebody {
     }
 }
 
-/// Names that moto gives to actions of S3's where it doesn't know the parameter of a call.
+/// Names that moto gives to actions: by the service that a call is signed for, and of S3's where it
+/// doesn't know the parameter of a call.
 const MOTOS: &[(&str, &[&str])] = &[
+    ("tag:GetResources", &["tagging:GetResources"]),
     ("s3:ListBucket", &["s3:HeadBucket"]),
     ("s3:PutBucketPublicAccessBlock", &["s3:PutPublicAccessBlock", "s3:CreateBucket"]),
     ("s3:DeleteObject", &["s3:DeleteObjects"]),

@@ -7,6 +7,32 @@ use serde_json::Value;
 
 use super::{Aws, Class, Error};
 use crate::field::Tags;
+use crate::kind::Grant;
+
+const LISTS: &[&str] = &["eks:ListAccessEntries", "eks:ListPodIdentityAssociations"];
+const LOOKS: &[&str] = &[
+    "eks:DescribeAccessEntry",
+    "eks:DescribePodIdentityAssociation",
+    "eks:ListAssociatedAccessPolicies",
+];
+
+/// What it takes to look for access entries and pod identities of ours in a cluster, as a plan does
+/// in every cluster that something of the stack is in.
+pub const fn sweeping(
+    clusters: &'static [&'static str],
+    inside: &'static [&'static str],
+) -> [Grant; 2] {
+    [Grant::of(LISTS, clusters), Grant::of(LOOKS, inside)]
+}
+
+/// The same in the cluster that a resource is within.
+pub const WITHIN: [Grant; 2] = sweeping(
+    &["eks:{region}:{account}:cluster/{within}"],
+    &[
+        "eks:{region}:{account}:access-entry/{within}/*",
+        "eks:{region}:{account}:podidentityassociation/{within}/*",
+    ],
+);
 
 /// The cluster, and the name in it, of `cluster/name`.
 pub fn split(name: &str) -> (&str, &str) {

@@ -162,14 +162,11 @@ role-dms-s3-raw:
         ],
         write: &[
             Grant::of(&["dms:CreateEndpoint"], ANY).when(When::Marked),
-            Grant::of(
-                &["dms:AddTagsToResource"],
-                &["dms:{region}:{account}:endpoint:{resource_identifier|*}"],
-            )
-            .when(When::Marked),
+            Grant::of(&["dms:AddTagsToResource"], &["dms:{region}:{account}:endpoint:*"])
+                .when(When::Marked),
             Grant::of(
                 &["dms:AddTagsToResource", "dms:ModifyEndpoint", "dms:RemoveTagsFromResource"],
-                &["dms:{region}:{account}:endpoint:{resource_identifier|*}"],
+                &["dms:{region}:{account}:endpoint:*"],
             )
             .when(When::Owned),
             Grant::of(&["dms:ModifyEndpoint"], &["dms:{region}:{account}:cert:*"])
@@ -197,11 +194,8 @@ role-dms-s3-raw:
             .given("rds"),
             Grant::encrypting(&["dms"], "kms_key"),
         ],
-        delete: &[Grant::of(
-            &["dms:DeleteEndpoint"],
-            &["dms:{region}:{account}:endpoint:{resource_identifier|*}"],
-        )
-        .when(When::Owned)],
+        delete: &[Grant::of(&["dms:DeleteEndpoint"], &["dms:{region}:{account}:endpoint:*"])
+            .when(When::Owned)],
         ..Access::NONE
     };
 

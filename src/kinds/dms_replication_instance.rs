@@ -129,18 +129,15 @@ dms-instance-access:
         ],
         write: &[
             Grant::of(&["dms:CreateReplicationInstance"], ANY).when(When::Marked),
-            Grant::of(
-                &["dms:AddTagsToResource"],
-                &["dms:{region}:{account}:rep:{resource_identifier|*}"],
-            )
-            .when(When::Marked),
+            Grant::of(&["dms:AddTagsToResource"], &["dms:{region}:{account}:rep:*"])
+                .when(When::Marked),
             Grant::of(
                 &[
                     "dms:AddTagsToResource",
                     "dms:ModifyReplicationInstance",
                     "dms:RemoveTagsFromResource",
                 ],
-                &["dms:{region}:{account}:rep:{resource_identifier|*}"],
+                &["dms:{region}:{account}:rep:*"],
             )
             .when(When::Owned),
             fixed_role::making(&["iam::{account}:role/dms-vpc-role"]),
@@ -161,11 +158,8 @@ dms-instance-access:
             ),
             Grant::encrypting(&["dms"], "kms_key"),
         ],
-        delete: &[Grant::of(
-            &["dms:DeleteReplicationInstance"],
-            &["dms:{region}:{account}:rep:{resource_identifier|*}"],
-        )
-        .when(When::Owned)],
+        delete: &[Grant::of(&["dms:DeleteReplicationInstance"], &["dms:{region}:{account}:rep:*"])
+            .when(When::Owned)],
         ..Access::NONE
     };
     const TAKES: Takes = Takes::seconds(480, 270);

@@ -167,11 +167,8 @@ dms-s3:
                 &["dms:{region}:{account}:endpoint:*", "dms:{region}:{account}:rep:*"],
             )
             .when(When::Marked),
-            Grant::of(
-                &["dms:AddTagsToResource"],
-                &["dms:{region}:{account}:task:{resource_identifier|*}"],
-            )
-            .when(When::Marked),
+            Grant::of(&["dms:AddTagsToResource"], &["dms:{region}:{account}:task:*"])
+                .when(When::Marked),
             Grant::of(
                 &[
                     "dms:AddTagsToResource",
@@ -181,7 +178,7 @@ dms-s3:
                     "dms:StartReplicationTask",
                     "dms:StopReplicationTask",
                 ],
-                &["dms:{region}:{account}:task:{resource_identifier|*}"],
+                &["dms:{region}:{account}:task:*"],
             )
             .when(When::Owned),
             Grant::of(&["dms:MoveReplicationTask"], &["dms:{region}:{account}:rep:*"]),
@@ -198,7 +195,7 @@ dms-s3:
         ],
         delete: &[Grant::of(
             &["dms:DeleteReplicationTask", "dms:StopReplicationTask"],
-            &["dms:{region}:{account}:task:{resource_identifier|*}"],
+            &["dms:{region}:{account}:task:*"],
         )
         .when(When::Owned)],
         ..Access::NONE

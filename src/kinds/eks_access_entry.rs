@@ -93,6 +93,8 @@ lake-control-plane:
     const NAME: &'static str = "^[0-9A-Za-z][A-Za-z0-9_.@-]{0,127}$";
     const ACCESS: Access = Access {
         read: &[
+            eks::WITHIN[0],
+            eks::WITHIN[1],
             Grant::of(&["eks:ListAccessEntries"], &["eks:{region}:{account}:cluster/{within}"]),
             Grant::of(
                 &["eks:DescribeAccessEntry", "eks:ListAssociatedAccessPolicies"],

@@ -109,10 +109,11 @@ lake-network:
 ";
     const NAME: &'static str = "^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$";
     const ACCESS: Access = Access {
-        read: &[Grant::of(
-            &["eks:DescribeAddon"],
-            &["eks:{region}:{account}:addon/{within}/{name}/*"],
-        )],
+        read: &[
+            eks::WITHIN[0],
+            eks::WITHIN[1],
+            Grant::of(&["eks:DescribeAddon"], &["eks:{region}:{account}:addon/{within}/{name}/*"]),
+        ],
         write: &[
             Grant::of(&["eks:CreateAddon"], &["eks:{region}:{account}:cluster/{within}"]),
             Grant::of(

@@ -118,6 +118,15 @@ fn yes() -> bool {
     true
 }
 
+/// A plan looks for access entries and pod identities of ours in it.
+const SWEEP: [Grant; 2] = eks::sweeping(
+    &["eks:{region}:{account}:cluster/{name}"],
+    &[
+        "eks:{region}:{account}:access-entry/{name}/*",
+        "eks:{region}:{account}:podidentityassociation/{name}/*",
+    ],
+);
+
 impl Kind for EksCluster {
     const EXAMPLE: &'static str = "
 lake:
@@ -141,7 +150,11 @@ lake-control-plane:
     const NAME: &'static str = "^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$";
     const KEPT_WHILE_USED: bool = true;
     const ACCESS: Access = Access {
-        read: &[Grant::of(&["eks:DescribeCluster"], &["eks:{region}:{account}:cluster/{name}"])],
+        read: &[
+            SWEEP[0],
+            SWEEP[1],
+            Grant::of(&["eks:DescribeCluster"], &["eks:{region}:{account}:cluster/{name}"]),
+        ],
         write: &[
             Grant::of(&["eks:CreateCluster"], ANY).when(When::Marked),
             Grant::of(

@@ -171,10 +171,14 @@ lake-nodes:
 ";
     const NAME: &'static str = "^[0-9A-Za-z][A-Za-z0-9_-]{0,62}$";
     const ACCESS: Access = Access {
-        read: &[Grant::of(
-            &["eks:DescribeNodegroup"],
-            &["eks:{region}:{account}:nodegroup/{within}/{name}/*"],
-        )],
+        read: &[
+            eks::WITHIN[0],
+            eks::WITHIN[1],
+            Grant::of(
+                &["eks:DescribeNodegroup"],
+                &["eks:{region}:{account}:nodegroup/{within}/{name}/*"],
+            ),
+        ],
         write: &[
             Grant::of(&["eks:CreateNodegroup"], &["eks:{region}:{account}:cluster/{within}"]),
             Grant::of(

@@ -86,6 +86,8 @@ eks-pod-identity-agent:
     const NAME: &'static str = "^[0-9A-Za-z][A-Za-z0-9_.-]{0,127}$";
     const ACCESS: Access = Access {
         read: &[
+            eks::WITHIN[0],
+            eks::WITHIN[1],
             Grant::of(
                 &["eks:ListPodIdentityAssociations"],
                 &["eks:{region}:{account}:cluster/{within}"],

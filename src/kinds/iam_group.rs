@@ -37,6 +37,9 @@ pub struct IamGroup {
     pub arn: Computed<String>,
 }
 
+/// In whatever folder it is, before or after a change.
+const NAMED: &[&str] = &["iam::{account}:group/{name}", "iam::{account}:group/*/{name}"];
+
 impl Kind for IamGroup {
     const EXAMPLE: &'static str = "
 data-engineers:
@@ -63,9 +66,9 @@ data-engineers:
                     "iam:PutGroupPolicy",
                     "iam:UpdateGroup",
                 ],
-                &["{arn}"],
+                NAMED,
             ),
-            Grant::of(&["iam:AttachGroupPolicy"], &["{arn}"])
+            Grant::of(&["iam:AttachGroupPolicy"], NAMED)
                 .when(When::Attaching(&["{managed_policies}"])),
         ],
         delete: &[Grant::of(
@@ -78,7 +81,7 @@ data-engineers:
                 "iam:ListGroupPolicies",
                 "iam:RemoveUserFromGroup",
             ],
-            &["{arn}"],
+            NAMED,
         )],
         ..Access::NONE
     };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Error, absent, gone_is_fine, iam};
 use crate::field::{Computed, Differs, Immutable, Tags, set_change};
-use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Site, Wanted};
+use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Site, Wanted, When};
 use crate::reference::is_marked;
 
 /// An OpenID Connect provider that IAM trusts: the issuer of an EKS cluster, or GitHub. The key
@@ -75,8 +75,9 @@ github:
         )],
         delete: &[Grant::of(
             &["iam:DeleteOpenIDConnectProvider"],
-            &["iam::{account}:oidc-provider/{url}"],
-        )],
+            &["iam::{account}:oidc-provider/*"],
+        )
+        .when(When::Owned)],
         ..Access::NONE
     };
     const ON_DESTROY_DEFAULT: Option<OnDestroy> = Some(OnDestroy::Retain);

@@ -39,6 +39,9 @@ pub struct IamPolicy {
     pub id: Computed<String>,
 }
 
+/// In whatever folder it is, before or after a change.
+const NAMED: &[&str] = &["iam::{account}:policy/{name}", "iam::{account}:policy/*/{name}"];
+
 impl Kind for IamPolicy {
     const EXAMPLE: &'static str = "
 read-raw:
@@ -67,7 +70,7 @@ read-raw:
                 "iam:TagPolicy",
                 "iam:UntagPolicy",
             ],
-            &["{arn}"],
+            NAMED,
         )],
         delete: &[
             Grant::of(
@@ -77,13 +80,13 @@ read-raw:
                     "iam:ListEntitiesForPolicy",
                     "iam:ListPolicyVersions",
                 ],
-                &["{arn}"],
+                NAMED,
             ),
             Grant::of(
                 &["iam:DetachGroupPolicy", "iam:DetachRolePolicy", "iam:DetachUserPolicy"],
                 &["iam::{account}:group/*", "iam::{account}:role/*", "iam::{account}:user/*"],
             )
-            .when(When::Attaching(&["{arn}"])),
+            .when(When::Attaching(NAMED)),
         ],
         ..Access::NONE
     };

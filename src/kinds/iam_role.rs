@@ -70,6 +70,9 @@ pub struct IamRole {
 const PROFILE: &[&str] =
     &["iam::{account}:instance-profile/{name}", "iam::{account}:instance-profile/*/{name}"];
 
+/// In whatever folder it is, before or after a change.
+const NAMED: &[&str] = &["iam::{account}:role/{name}", "iam::{account}:role/*/{name}"];
+
 impl Kind for IamRole {
     const EXAMPLE: &'static str = "
 emr-nodes:
@@ -120,9 +123,9 @@ read-raw:
                     "iam:UpdateAssumeRolePolicy",
                     "iam:UpdateRole",
                 ],
-                &["{arn}"],
+                NAMED,
             ),
-            Grant::of(&["iam:AttachRolePolicy"], &["{arn}"])
+            Grant::of(&["iam:AttachRolePolicy"], NAMED)
                 .when(When::Attaching(&["{managed_policies}"])),
             Grant::of(
                 &[
@@ -142,7 +145,7 @@ read-raw:
                 ],
                 PROFILE,
             ),
-            Grant::passing(&["{arn}"], &["ec2.amazonaws.com"]).given("instance_profile"),
+            Grant::passing(NAMED, &["ec2.amazonaws.com"]).given("instance_profile"),
         ],
         delete: &[
             Grant::of(
@@ -154,7 +157,7 @@ read-raw:
                     "iam:ListInstanceProfilesForRole",
                     "iam:ListRolePolicies",
                 ],
-                &["{arn}"],
+                NAMED,
             ),
             Grant::of(
                 &[

@@ -101,6 +101,9 @@ const SECRETS: &[&str] = &[
     "secretsmanager:{region}:{account}:secret:{access_key.secret}-??????",
 ];
 
+/// In whatever folder it is, before or after a change.
+const NAMED: &[&str] = &["iam::{account}:user/{name}", "iam::{account}:user/*/{name}"];
+
 impl Kind for IamUser {
     const EXAMPLE: &'static str = "
 ana:
@@ -126,7 +129,7 @@ data-engineers:
     const ACCESS: Access = Access {
         sweep: &[Grant::of(&["iam:GetAccountAuthorizationDetails"], ANY)],
         read: &[
-            Grant::of(&["iam:GetLoginProfile", "iam:ListAccessKeys"], &["{arn}"]),
+            Grant::of(&["iam:GetLoginProfile", "iam:ListAccessKeys"], NAMED),
             vault::reading(SECRETS),
         ],
         write: &[
@@ -148,9 +151,9 @@ data-engineers:
                     "iam:UpdateLoginProfile",
                     "iam:UpdateUser",
                 ],
-                &["{arn}"],
+                NAMED,
             ),
-            Grant::of(&["iam:AttachUserPolicy"], &["{arn}"])
+            Grant::of(&["iam:AttachUserPolicy"], NAMED)
                 .when(When::Attaching(&["{managed_policies}"])),
             Grant::of(
                 &["iam:AddUserToGroup"],
@@ -184,7 +187,7 @@ data-engineers:
                     "iam:ListSigningCertificates",
                     "iam:ListUserPolicies",
                 ],
-                &["{arn}"],
+                NAMED,
             ),
             Grant::of(&["iam:DeleteVirtualMFADevice"], &["iam::{account}:mfa/*"]),
             Grant::of(&["iam:RemoveUserFromGroup"], &["iam::{account}:group/*"]),

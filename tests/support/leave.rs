@@ -270,7 +270,7 @@ fn needs(call: &Value, facts: &Value) -> Vec<Need> {
     if operation == "DeleteObjects" && members.contains_key("Delete.Objects.VersionId") {
         needs.push(need("s3:DeleteObjectVersion", &context));
     }
-    if members.contains_key("BypassGovernanceRetention") {
+    if members.get("BypassGovernanceRetention").is_some_and(|texts| texts.contains(&"true")) {
         needs.push(need("s3:BypassGovernanceRetention", &context));
     }
     let marks = context.contains_key("aws:RequestTag/lagoa:stack");
@@ -313,7 +313,7 @@ fn passed(service: &str, operation: &str, members: &BTreeMap<&str, Vec<&str>>) -
         return Vec::new();
     }
     let mut needs = Vec::new();
-    for (path, texts) in members {
+    for (path, texts) in members.iter().filter(|(path, _)| !path.starts_with("Remove")) {
         let arns = texts.iter().filter(|one| one.starts_with("arn:") && one.contains(":role/"));
         needs.extend(arns.map(|arn| role((*arn).to_owned())));
         if PASSED.contains(&(operation, path)) {
@@ -383,6 +383,7 @@ fn candidates(
             ] {
                 if let Some(name) = first(member) {
                     let name = name.rsplit(':').next().unwrap_or_default();
+                    let name = name.replacen('/', &format!("/{ACCOUNT}/"), 1);
                     found.insert(own(format!("{words}/{cluster}/{name}{end}")));
                 }
             }
@@ -418,7 +419,12 @@ fn of_the_action(action: &str, candidates: &BTreeSet<String>, facts: &Value) -> 
         let of: Vec<&String> = of.filter(|arn| matches(&pattern(sort), arn)).collect();
         if of.is_empty() && (sort.starts_with('!') || sorts.len() == 1) {
             let any = sort.trim_start_matches('!').replacen(":*:*:", &format!(":*:{ACCOUNT}:"), 1);
-            found.insert(format!("arn:aws:{}", any.replacen("::*:", &format!("::{ACCOUNT}:"), 1)));
+            let any = any.replacen("::*:", &format!("::{ACCOUNT}:"), 1);
+            // What RDS isn't told it takes the default of.
+            let made = ["rds:Create", "rds:Modify", "rds:Restore"];
+            let name =
+                if made.iter().any(|verb| action.starts_with(verb)) { "default" } else { "*" };
+            found.insert(format!("arn:aws:{}{name}", any.trim_end_matches('*')));
         }
         found.extend(of.into_iter().cloned());
     }

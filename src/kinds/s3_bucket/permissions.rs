@@ -53,10 +53,15 @@ pub const ACCESS: Access = Access {
             BUCKET,
         ),
         Grant::of(
-            &["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion"],
+            &[
+                "s3:AbortMultipartUpload",
+                // What `--force-unprotect` says to any bucket, whether it has a lock or not.
+                "s3:BypassGovernanceRetention",
+                "s3:DeleteObject",
+                "s3:DeleteObjectVersion",
+            ],
             OBJECTS,
         ),
-        Grant::of(&["s3:BypassGovernanceRetention"], OBJECTS).given("object_lock"),
     ],
     ..Access::NONE
 };
