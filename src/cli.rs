@@ -83,7 +83,7 @@ Examples:
   lagoa apply stacks/bootcamp.yaml --sandbox    The same, without an account
   lagoa history stacks/bootcamp.yaml            Who did what, and how it ended
   lagoa show kind rds_instance                  What may be written in a stack
-  lagoa import --tag Projeto=Lake               Write a stack file of what exists already
+  lagoa import --tag Projeto=Lake               A stack file of what exists
 
 Exit codes: 0 done or nothing to do, 1 error, 2 changes (plan --detailed-exitcode),
 3 forbidden by a guardrail or by --fail-on, 4 another run holds the lock, 130 interrupted";

@@ -6,6 +6,7 @@ mod files;
 mod findings;
 mod instances;
 mod links;
+mod marks;
 mod network;
 mod references;
 mod rings;
@@ -31,6 +32,7 @@ use crate::kind::{AnyKind, OnDestroy};
 use crate::reference::{self, Reference, is_marked};
 pub use findings::{Finding, Skip};
 use instances::Instance;
+use marks::{Ownership, own};
 use scope::{Findings, Room, Scope};
 use shape::Shaper;
 pub use uses::Uses;
@@ -418,37 +420,4 @@ fn ignore(entry: &ResourceEntry, kind: &dyn AnyKind, findings: &mut Findings) ->
         }
     }
     entry.ignore.iter().map(|named| named.text.clone()).collect()
-}
-
-struct Ownership<'a> {
-    stack: &'a str,
-    key: &'a str,
-    protect: bool,
-    on_destroy: Option<OnDestroy>,
-}
-
-/// Merges the stack's tags under the resource's own, and puts our mark on top.
-/// The words that a delete needs go along, because the entry is gone when it is needed.
-fn own(
-    fields: &mut Value,
-    kind: &dyn AnyKind,
-    stack: &BTreeMap<String, String>,
-    mark: &Ownership<'_>,
-) {
-    if kind.schema()["properties"]["tags"]["x-tags"] != true {
-        return;
-    }
-    let own = fields["tags"].as_object().cloned().unwrap_or_default();
-    let mut tags: serde_json::Map<String, Value> =
-        stack.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect();
-    tags.extend(own);
-    tags.insert("lagoa:stack".into(), mark.stack.into());
-    tags.insert("lagoa:name".into(), mark.key.into());
-    if mark.protect {
-        tags.insert("lagoa:protect".into(), "true".into());
-    }
-    if let Some(word) = mark.on_destroy.and_then(|word| serde_json::to_value(word).ok()) {
-        tags.insert("lagoa:on_destroy".into(), word);
-    }
-    fields["tags"] = Value::Object(tags);
 }

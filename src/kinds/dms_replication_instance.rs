@@ -14,7 +14,9 @@ use crate::field::{
     Computed, Differs, DmsSubnetGroupName, Immutable, KmsKeyArn, SecurityGroupId, Tags, WriteOnly,
     leave_out,
 };
-use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When,
+};
 use crate::reference::is_marked;
 
 /// A machine on which DMS's tasks run. Changes are made at once, never put off to the maintenance

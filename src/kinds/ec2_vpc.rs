@@ -11,7 +11,9 @@ use crate::aws::named::{self, christen, known, retag};
 use crate::aws::{Aws, Error, absent, gone_is_fine, obstacles};
 use crate::cidr::{self, Ipv4Range};
 use crate::field::{Computed, Immutable, Tags, leave_out};
-use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When,
+};
 use crate::reference::is_marked;
 
 /// A VPC: a network of its own in one region. `network` makes a whole one, with subnets and the way

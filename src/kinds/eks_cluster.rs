@@ -19,8 +19,7 @@ use crate::field::{
     Computed, Immutable, KmsKeyArn, RoleArn, SecurityGroupId, SubnetId, Tags, WriteOnly,
 };
 use crate::kind::{
-    ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Takes,
-    Wanted, When,
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Takes, Wanted, When,
 };
 use crate::reference::is_marked;
 use words::{AuthenticationMode, IpFamily, LogType, SupportType};

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::policies::{Held, Holder, inline_of, managed_of};
 use crate::aws::{Aws, Error, gone_is_fine, iam, vault};
-use crate::field::{Computed, Differs, GroupName, Policy, PolicyArn, Tags, WriteOnly, leave_out, set_change};
+use crate::field::{
+    Computed, Differs, GroupName, Policy, PolicyArn, Tags, WriteOnly, leave_out, set_change,
+};
 use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted, When};
 
 /// An IAM user: a person or a program that signs in with credentials of its own. Passwords and

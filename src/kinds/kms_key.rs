@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Class, Error, absent, gone_is_fine};
 use crate::field::{Computed, Differs, Immutable, Policy, Tags, leave_out};
-use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Wanted, When};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Wanted, When,
+};
 pub use words::{Spec, Usage};
 
 /// A KMS key, known by the alias `alias/NAME`.

@@ -1,5 +1,6 @@
 //! A database server in RDS.
 
+mod access;
 mod calls;
 mod live;
 mod rules;
@@ -20,7 +21,7 @@ use crate::field::{
     Computed, Connection, DbParameterGroupName, DbSubnetGroupName, Derived, Immutable, KmsKeyArn,
     RoleArn, SecretSource, SecurityGroupId, Tags, WriteOnly, leave_out,
 };
-use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Takes, Wanted};
+use crate::kind::{Access, Cx, Farewell, Found, Kind, OnDestroy, Phase, Site, Takes, Wanted};
 pub use words::{
     DatabaseInsightsMode, Engine, EngineLifecycleSupport, LicenseModel, NetworkType, StorageType,
 };
@@ -202,13 +203,6 @@ pub struct RdsInstance {
     pub password_of_snapshot: Derived<bool>,
 }
 
-/// What an instance is made with; RDS has defaults of its own.
-const AROUND: &[&str] = &[
-    "rds:{region}:{account}:og:{option_group|default*}",
-    "rds:{region}:{account}:pg:{parameter_group|default*}",
-    "rds:{region}:{account}:subgrp:{subnet_group|default*}",
-];
-
 impl Kind for RdsInstance {
     const EXAMPLE: &'static str = "
 rds-server:
@@ -246,64 +240,7 @@ rds-postgres15:
   parameters: { log_min_duration_statement: '500' }
 ";
     const NAME: &'static str = "^[a-zA-Z]{1}(?:-?[a-zA-Z0-9]){0,62}$";
-    const ACCESS: Access = Access {
-        read: &[
-            Grant::of(&["rds:DescribeDBInstances"], &["rds:{region}:{account}:db:*"]),
-            // Seeds leave their marks among its tags.
-            Grant::of(&["rds:ListTagsForResource"], &["rds:{region}:{account}:db:{name}"]),
-        ],
-        write: &[
-            Grant::of(
-                &[
-                    "rds:AddTagsToResource",
-                    "rds:CreateDBInstance",
-                    "rds:ModifyDBInstance",
-                    "rds:RebootDBInstance",
-                    "rds:RemoveTagsFromResource",
-                ],
-                &["rds:{region}:{account}:db:{name}"],
-            ),
-            Grant::of(&["rds:CreateDBInstance", "rds:ModifyDBInstance"], AROUND),
-            Grant::of(
-                &["rds:RestoreDBInstanceFromDBSnapshot"],
-                &["rds:{region}:{account}:db:{name}", "rds:{region}:{account}:snapshot:{snapshot}"],
-            )
-            .given("snapshot"),
-            Grant::of(&["rds:RestoreDBInstanceFromDBSnapshot"], AROUND).given("snapshot"),
-            Grant::linking(&["rds.amazonaws.com"]),
-            Grant::passing(
-                &["iam::{account}:role/{monitoring_role}"],
-                &["monitoring.rds.amazonaws.com"],
-            ),
-            Grant::of(
-                &[
-                    "secretsmanager:CreateSecret",
-                    "secretsmanager:RotateSecret",
-                    "secretsmanager:TagResource",
-                ],
-                &["secretsmanager:{region}:{account}:secret:rds!*"],
-            )
-            .given("managed_password"),
-            Grant::encrypting(&["rds"], "kms_key"),
-            Grant::encrypting(&["rds", "secretsmanager"], "managed_password_kms_key"),
-            Grant::encrypting(&["rds"], "performance_insights_kms_key"),
-        ],
-        delete: &[
-            Grant::of(
-                &["rds:DeleteDBInstance", "rds:ModifyDBInstance"],
-                &["rds:{region}:{account}:db:{name}"],
-            ),
-            Grant::of(
-                &["rds:AddTagsToResource", "rds:CreateDBSnapshot"],
-                &[
-                    "rds:{region}:{account}:db:{name}",
-                    "rds:{region}:{account}:snapshot:{name}-final-*",
-                ],
-            ),
-        ],
-        foreseen: &[("master_secret_arn", "secretsmanager:{region}:{account}:secret:rds!*")],
-        ..Access::NONE
-    };
+    const ACCESS: Access = access::ACCESS;
     const HOLDS: Option<&'static str> = Some("a database");
     const ON_DESTROY: &'static [OnDestroy] =
         &[OnDestroy::Delete, OnDestroy::Retain, OnDestroy::Snapshot];

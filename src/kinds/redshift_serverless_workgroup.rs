@@ -12,7 +12,9 @@ use crate::field::{
     Computed, Differs, Immutable, RedshiftNamespaceName, SecurityGroupId, SubnetId, Tags,
     Warehouse, leave_out,
 };
-use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When};
+use crate::kind::{
+    ANY, Access, Cx, Farewell, Found, Grant, Kind, Phase, Site, Takes, Wanted, When,
+};
 
 /// A workgroup of Redshift Serverless: the compute, the network and the limits that work on the data
 /// of one namespace. It costs only while it works.

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use crate::aws::kms::same_key;
 use crate::aws::words::parse;
 use crate::aws::{Aws, Error, absent, gone_is_fine, json};
-use crate::field::{Computed, Differs, Immutable, KmsKeyArn, SecretSource, Tags, WriteOnly, leave_out};
+use crate::field::{
+    Computed, Differs, Immutable, KmsKeyArn, SecretSource, Tags, WriteOnly, leave_out,
+};
 use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Site, Wanted};
 use crate::reference::is_marked;
 
