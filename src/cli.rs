@@ -85,8 +85,9 @@ Examples:
   lagoa show kind rds_instance                  What may be written in a stack
   lagoa import --tag Projeto=Lake               A stack file of what exists
 
-Exit codes: 0 done or nothing to do, 1 error, 2 changes (plan --detailed-exitcode),
-3 forbidden by a guardrail or by --fail-on, 4 another run holds the lock, 130 interrupted";
+Exit codes: 0 done or nothing to do, 1 error, 2 changes (with
+plan --detailed-exitcode), 3 forbidden by a guardrail or by --fail-on,
+4 another run holds the lock, 130 interrupted";
 
 /// Provisions AWS data platforms from YAML and seeds their databases.
 ///
