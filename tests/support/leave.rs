@@ -373,8 +373,9 @@ fn candidates(
             }
         }
         "eks" => {
-            let cluster = first("clusterName").or(first("name")).unwrap_or("*");
-            found.insert(own(format!("cluster/{cluster}")));
+            let cluster = first("clusterName").or(first("name"));
+            found.extend(cluster.map(|cluster| own(format!("cluster/{cluster}"))));
+            let cluster = cluster.unwrap_or("*");
             for (member, words, end) in [
                 ("nodegroupName", "nodegroup", "/id"),
                 ("addonName", "addon", "/id"),
@@ -417,7 +418,9 @@ fn of_the_action(action: &str, candidates: &BTreeSet<String>, facts: &Value) -> 
     for sort in &sorts {
         let of = candidates.iter().filter(|arn| sort_of(arn) == sort_of(&pattern(sort)));
         let of: Vec<&String> = of.filter(|arn| matches(&pattern(sort), arn)).collect();
-        if of.is_empty() && (sort.starts_with('!') || sorts.len() == 1) {
+        // A cluster may go without a snapshot.
+        let optional = action == "rds:DeleteDBCluster" && sort.contains(":cluster-snapshot:");
+        if of.is_empty() && !optional && (sort.starts_with('!') || sorts.len() == 1) {
             let any = sort.trim_start_matches('!').replacen(":*:*:", &format!(":*:{ACCOUNT}:"), 1);
             let any = any.replacen("::*:", &format!("::{ACCOUNT}:"), 1);
             // What RDS isn't told it takes the default of.
