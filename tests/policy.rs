@@ -72,7 +72,7 @@ fn what_is_declared_is_what_iam_knows() {
                 let arn = starred(template);
                 arn == "*" || sorts.iter().any(|sort| matches(sort, &arn) || matches(&arn, sort))
             };
-            if !any && !grant.on.iter().any(|template| fits(&template)) {
+            if !any && !grant.on.iter().any(fits) {
                 wrong.push(format!("{kind}: {action} isn't limited by {:?}", grant.on));
             }
             if grant.when == Some(When::Owned) {
