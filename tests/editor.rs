@@ -299,8 +299,17 @@ fn hovering_over_a_field_tells_what_it_is() {
 #[test]
 fn a_resource_offers_the_fields_of_its_kind_alone() {
     let Some(editor) = Editor::start() else { return };
-    let beside =
-        ["name", "depends_on", "for_each", "when", "protect", "on_destroy", "adopt", "ignore"];
+    let beside = [
+        "name",
+        "depends_on",
+        "for_each",
+        "when",
+        "protect",
+        "on_destroy",
+        "adopt",
+        "ignore",
+        "skip_checks",
+    ];
     for page in pages() {
         let offers = editor.offers(&format!("  it:\n    kind: {}\n    |\n", page.kind));
         let fields = page.fields.iter().map(|field| field.name.as_str());

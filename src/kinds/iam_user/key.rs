@@ -1,5 +1,8 @@
 //! The access key, whose secret half AWS shows once.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use aws_sdk_iam::types::AccessKeyMetadata;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -8,6 +11,12 @@ use super::{AccessKey, IamUser, notes};
 use crate::aws::{Aws, Error, absent, gone_is_fine, iam, vault};
 use crate::field::Tags;
 use crate::kind::Cx;
+
+thread_local! {
+    /// Ids of the keys that this run has made, by user: AWS may not show for a while that there is
+    /// one, nor that it is in its secret, and another one would be left over.
+    static MADE: RefCell<BTreeMap<String, String>> = RefCell::default();
+}
 
 /// Id of the key that lagoa made, as the user's tags have it.
 pub fn id(tags: &Tags) -> Option<String> {
@@ -58,6 +67,8 @@ pub async fn issue(
     }
     forget(stored, &mut keys, cx).await?;
     forget(id(&live.tags), &mut keys, cx).await?;
+    let made = MADE.with_borrow(|made| made.get(cx.name).cloned());
+    forget(made, &mut keys, cx).await?;
     for lost in keys {
         if never_used(&lost, cx).await? {
             delete(&lost, cx).await?;
@@ -105,7 +116,9 @@ async fn make(cx: &Cx<'_>) -> Result<(String, SecretString), Error> {
         "access_key_id": key.access_key_id(),
         "secret_access_key": key.secret_access_key(),
     });
-    Ok((key.access_key_id().to_owned(), SecretString::from(value.to_string())))
+    let id = key.access_key_id().to_owned();
+    MADE.with_borrow_mut(|made| made.insert(cx.name.to_owned(), id.clone()));
+    Ok((id, SecretString::from(value.to_string())))
 }
 
 fn unmade(error: Error) -> Error {
