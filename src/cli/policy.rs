@@ -33,7 +33,7 @@ use crate::report::terminal::Terminal;
 Examples:
   lagoa policy stacks/bootcamp.yaml --for plan > plan.json
   lagoa policy stacks/*.yaml --for apply --out policies/ci.json
-  aws iam create-policy --policy-name lagoa-plan --policy-document file://plan.json")]
+  aws iam create-policy --policy-name plan --policy-document file://plan.json")]
 pub struct Policy {
     /// The stack files
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
