@@ -61,10 +61,10 @@ impl Walk {
 /// A stack, and the worlds in which its runs begin and end.
 struct Ground {
     family: Family,
+    /// All is there. It is a copy of the empty one, so it goes first.
+    applied: Site,
     /// Nothing is there yet.
     empty: Site,
-    /// All is there.
-    applied: Site,
     /// What an undisturbed apply leaves, and an undisturbed destroy.
     full: Value,
     bare: Value,
@@ -84,7 +84,7 @@ impl Ground {
         destroyed.stack_command("destroy", &["--yes"]).success();
         nothing_left(&destroyed).expect("nothing is left after an undisturbed destroy");
         let bare = destroyed.census();
-        Self { family, empty, applied, full, bare, seen: Mutex::default() }
+        Self { family, applied, empty, full, bare, seen: Mutex::default() }
     }
 }
 
