@@ -1,8 +1,8 @@
 //! A database server in RDS.
 
-mod access;
 mod calls;
 mod live;
+mod permissions;
 mod rules;
 mod version;
 mod words;
@@ -240,7 +240,7 @@ rds-postgres15:
   parameters: { log_min_duration_statement: '500' }
 ";
     const NAME: &'static str = "^[a-zA-Z]{1}(?:-?[a-zA-Z0-9]){0,62}$";
-    const ACCESS: Access = access::ACCESS;
+    const ACCESS: Access = permissions::ACCESS;
     const HOLDS: Option<&'static str> = Some("a database");
     const ON_DESTROY: &'static [OnDestroy] =
         &[OnDestroy::Delete, OnDestroy::Retain, OnDestroy::Snapshot];
