@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use cloud::{Fault, Nature};
+use cloud::{Fault, Lapse, Nature};
 use lab::{Lab, STACK, steps};
 use lagoa::aws::Class;
 use lagoa::execution::Stop;
@@ -106,6 +106,42 @@ async fn what_was_just_made_may_be_invisible_for_a_while() {
     lab.toy.nature("toy", Nature { hidden: MINUTE, ..Nature::default() });
     lab.apply().await.complete();
     assert_eq!(lab.toy.calls("create").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_read_that_finds_nothing_is_not_believed() {
+    let mut lab = Lab::new();
+    lab.want("toy", json!({ "size": 1 }));
+    lab.toy.nature("toy", Nature {
+        pending: MINUTE,
+        lapse: Some((Lapse::Missing, 20 * SECOND, 4 * SECOND)),
+        ..Nature::default()
+    });
+    lab.apply().await.complete();
+
+    lab.want("toy", json!({ "size": 2 }));
+    let plan = lab.plan().await;
+    lab.toy.lapse("toy", Lapse::Missing, 4 * SECOND);
+    lab.run(plan, 10, &Stop::default()).await.complete();
+    assert_eq!(lab.toy.calls("create").len(), 1);
+
+    let plan = lab.plan_destroy().await;
+    lab.toy.lapse("toy", Lapse::Missing, 4 * SECOND);
+    lab.run(plan, 10, &Stop::default()).await.complete();
+    assert!(lab.toy.names().is_empty(), "it was there all the while");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_read_that_finds_a_failure_is_not_believed() {
+    let mut lab = Lab::new();
+    lab.want("toy", json!({}));
+    lab.toy.nature("toy", Nature {
+        pending: MINUTE,
+        lapse: Some((Lapse::Broken, 20 * SECOND, 4 * SECOND)),
+        ..Nature::default()
+    });
+    lab.apply().await.complete();
+    Lab::is_settled(&lab.plan().await);
 }
 
 #[tokio::test(start_paused = true)]

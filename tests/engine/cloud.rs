@@ -23,6 +23,15 @@ pub enum Fault {
     Lose,
 }
 
+/// What reads say wrongly of a thing for a while.
+#[derive(Clone, Copy, Debug)]
+pub enum Lapse {
+    /// It isn't there.
+    Missing,
+    /// It has failed.
+    Broken,
+}
+
 /// How the cloud treats the thing of one name.
 #[derive(Clone, Debug, Default)]
 pub struct Nature {
@@ -32,6 +41,8 @@ pub struct Nature {
     pub pending: Duration,
     /// How long reads don't show that it was made.
     pub hidden: Duration,
+    /// What reads say of it wrongly, how long after it was made, and for how long.
+    pub lapse: Option<(Lapse, Duration, Duration)>,
     /// How long reads show it as it was before an update.
     pub stale: Duration,
     /// How long it is `deleting`.
@@ -53,6 +64,7 @@ struct Thing {
     before: Option<(Value, Instant)>,
     visible: Instant,
     ready: Instant,
+    lapse: Option<(Lapse, Instant, Instant)>,
     leaving: Option<Instant>,
     dies: bool,
 }
@@ -119,10 +131,19 @@ impl Toy {
             before: None,
             visible: now,
             ready: now,
+            lapse: None,
             leaving: None,
             dies: false,
         };
         cloud.things.insert(name.to_owned(), thing);
+    }
+
+    /// From now on reads say this of a thing that is there, for so long.
+    pub fn lapse(&self, name: &str, lapse: Lapse, lasting: Duration) {
+        let now = Instant::now();
+        if let Some(thing) = self.cloud.borrow_mut().things.get_mut(name) {
+            thing.lapse = Some((lapse, now, now + lasting));
+        }
     }
 
     /// Takes a thing away behind the engine's back.
@@ -199,6 +220,9 @@ impl Toy {
             before: None,
             visible: now + nature.hidden,
             ready: now + nature.pending,
+            lapse: nature.lapse.map(|(lapse, after, lasting)| {
+                (lapse, now + after, now + after + lasting)
+            }),
             leaving: None,
             dies: nature.dies,
         };
@@ -273,12 +297,18 @@ impl Cloud {
     fn seen(&self, name: &str) -> Option<Live> {
         let now = Instant::now();
         let thing = self.things.get(name).filter(|thing| thing.visible <= now)?;
+        let lapse = thing.lapse.filter(|(_, from, until)| (*from..*until).contains(&now));
+        let lapse = lapse.map(|(lapse, ..)| lapse);
+        if matches!(lapse, Some(Lapse::Missing)) {
+            return None;
+        }
         let fields = match &thing.before {
             Some((before, until)) if *until > now => before.clone(),
             _ => thing.fields.clone(),
         };
         let phase = match thing.leaving {
             Some(_) => Phase::Pending("deleting".to_owned()),
+            None if lapse.is_some() => Phase::Failed("broken".to_owned()),
             None if thing.ready > now => Phase::Pending("creating".to_owned()),
             None if thing.dies => Phase::Failed("broken".to_owned()),
             None => Phase::Ready,
