@@ -112,11 +112,14 @@ async fn what_was_just_made_may_be_invisible_for_a_while() {
 async fn one_read_that_finds_nothing_is_not_believed() {
     let mut lab = Lab::new();
     lab.want("toy", json!({ "size": 1 }));
-    lab.toy.nature("toy", Nature {
-        pending: MINUTE,
-        lapse: Some((Lapse::Missing, 20 * SECOND, 4 * SECOND)),
-        ..Nature::default()
-    });
+    lab.toy.nature(
+        "toy",
+        Nature {
+            pending: MINUTE,
+            lapse: Some((Lapse::Missing, 20 * SECOND, 4 * SECOND)),
+            ..Nature::default()
+        },
+    );
     lab.apply().await.complete();
 
     lab.want("toy", json!({ "size": 2 }));
@@ -135,11 +138,14 @@ async fn one_read_that_finds_nothing_is_not_believed() {
 async fn one_read_that_finds_a_failure_is_not_believed() {
     let mut lab = Lab::new();
     lab.want("toy", json!({}));
-    lab.toy.nature("toy", Nature {
-        pending: MINUTE,
-        lapse: Some((Lapse::Broken, 20 * SECOND, 4 * SECOND)),
-        ..Nature::default()
-    });
+    lab.toy.nature(
+        "toy",
+        Nature {
+            pending: MINUTE,
+            lapse: Some((Lapse::Broken, 20 * SECOND, 4 * SECOND)),
+            ..Nature::default()
+        },
+    );
     lab.apply().await.complete();
     Lab::is_settled(&lab.plan().await);
 }

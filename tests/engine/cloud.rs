@@ -220,9 +220,9 @@ impl Toy {
             before: None,
             visible: now + nature.hidden,
             ready: now + nature.pending,
-            lapse: nature.lapse.map(|(lapse, after, lasting)| {
-                (lapse, now + after, now + after + lasting)
-            }),
+            lapse: nature
+                .lapse
+                .map(|(lapse, after, lasting)| (lapse, now + after, now + after + lasting)),
             leaving: None,
             dies: nature.dies,
         };
