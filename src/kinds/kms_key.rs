@@ -3,6 +3,7 @@
 mod calls;
 mod words;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use futures::future::try_join_all;
@@ -10,13 +11,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Class, Error, absent, gone_is_fine};
-use crate::field::{Computed, Differs, Immutable, Policy, Tags, leave_out};
+use crate::field::{Computed, Derived, Differs, Immutable, Policy, Tags, leave_out};
 use crate::kind::{
     ANY, Access, Cx, Farewell, Found, Grant, Kind, OnDestroy, Phase, Site, Wanted, When,
 };
 pub use words::{Spec, Usage};
 
-/// A KMS key, known by the alias `alias/NAME`.
+/// A KMS key, known by the alias `alias/NAME`, which is also kept in its tag `lagoa:alias`.
 ///
 /// A deleted key is kept by AWS for `deletion_days`: what it encrypted can't be read from the first
 /// day, and never again after the last. A key of the same stack and name that waits for that is
@@ -64,7 +65,7 @@ pub struct KmsKey {
     pub arn: Computed<String>,
     /// `alias/NAME`.
     #[serde(default)]
-    pub alias: Computed<String>,
+    pub alias: Derived<String>,
     /// The service's own word: `Enabled`, `Disabled`, `Creating`, …
     #[serde(default)]
     pub state: Computed<String>,
@@ -80,6 +81,8 @@ fn thirty() -> u8 {
 
 /// The tag that remembers `deletion_days`, so that deleting an orphan honours it too.
 const DELETION_TAG: &str = "lagoa:deletion-days";
+/// The tag that holds the name of a key, whether its alias is there or not.
+const ALIAS_TAG: &str = "lagoa:alias";
 
 fn alias(name: &str) -> String {
     format!("alias/{name}")
@@ -167,7 +170,9 @@ coins-data:
     async fn owned(aws: &Aws) -> Result<Vec<String>, Error> {
         let ids = aws.swept("kms", "key/").await?;
         let names = try_join_all(ids.iter().map(|id| calls::name_of(aws, id))).await?;
-        Ok(names.into_iter().flatten().collect())
+        // A key that waits for its deletion may have been called what another is called now.
+        let names: BTreeSet<String> = names.into_iter().flatten().collect();
+        Ok(names.into_iter().collect())
     }
 
     /// By their aliases: a key without one has no name.
@@ -204,6 +209,9 @@ coins-data:
 
     async fn update(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
         let id = live.known_id()?;
+        if live.alias.is_none() {
+            cx.kms.create_alias().alias_name(alias(cx.name)).target_key_id(id).send().await?;
+        }
         // A key that is disabled can't be changed in every way.
         if self.enabled && !live.enabled {
             cx.kms.enable_key().key_id(id).send().await?;
@@ -234,14 +242,16 @@ coins-data:
         Ok(())
     }
 
+    /// The alias first: a key that waits for its deletion is gone, and nobody would look for its
+    /// alias any more.
     async fn delete(&self, _farewell: &Farewell, cx: &Cx<'_>) -> Result<(), Error> {
+        gone_is_fine(cx.kms.delete_alias().alias_name(alias(cx.name)).send().await)?;
         let call = cx.kms.schedule_key_deletion().key_id(self.known_id()?);
         let scheduled = call.pending_window_in_days(self.deletion_days.into()).send().await;
         match scheduled.map_err(Error::from) {
-            Err(error) if error.message.contains("pending deletion") => {}
-            answer => gone_is_fine(answer)?,
+            Err(error) if error.message.contains("pending deletion") => Ok(()),
+            answer => gone_is_fine(answer),
         }
-        gone_is_fine(cx.kms.delete_alias().alias_name(alias(cx.name)).send().await)
     }
 
     fn phase(&self) -> Phase {
@@ -298,11 +308,16 @@ impl KmsKey {
 }
 
 async fn read_one(aws: &Aws, wanted: &Wanted<KmsKey>) -> Result<Option<Found<KmsKey>>, Error> {
-    let reply = absent(aws.kms.describe_key().key_id(alias(&wanted.name)).send().await)?;
-    let Some(key) = reply.and_then(|reply| reply.key_metadata) else { return Ok(None) };
-    if calls::is_going(&key) {
-        return Ok(None);
-    }
+    let called = alias(&wanted.name);
+    let reply = absent(aws.kms.describe_key().key_id(&called).send().await)?;
+    let (key, called) = match reply.and_then(|reply| reply.key_metadata) {
+        Some(key) => (Some(key), Some(called)),
+        None => (calls::without_alias(aws, &wanted.name).await?, None),
+    };
+    let Some(key) = key.filter(|key| !calls::is_going(key)) else { return Ok(None) };
     let fields = calls::fields(aws, wanted, &key).await?;
-    Ok(fields.map(|fields| Found { name: wanted.name.clone(), fields }))
+    Ok(fields.map(|fields| Found {
+        name: wanted.name.clone(),
+        fields: KmsKey { alias: called.into(), ..fields },
+    }))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::types::{AliasListEntry, KeyMetadata, KeyState, Tag};
 
-use super::{DELETION_TAG, KmsKey, Spec, alias, thirty};
+use super::{ALIAS_TAG, DELETION_TAG, KmsKey, Spec, alias, thirty};
 use crate::aws::words::{parse, word};
 use crate::aws::{Aws, Error, absent};
 use crate::field::{Immutable, Policy, Tags};
@@ -19,6 +19,7 @@ impl KmsKey {
         let usage = self.usage.as_deref().map(|usage| word(usage).as_str().into());
         let mut tags = self.tags.0.clone();
         tags.insert(DELETION_TAG.to_owned(), self.deletion_days.to_string());
+        tags.insert(ALIAS_TAG.to_owned(), cx.name.to_owned());
         let call = cx.kms.create_key().set_description(self.description.clone());
         let call = call.set_policy(self.policy.as_ref().map(Policy::text));
         let call = call.set_key_spec(spec).set_key_usage(usage).multi_region(*self.multi_region);
@@ -35,6 +36,9 @@ impl KmsKey {
         let (mut set, remove) = self.tags.change_from(&live.tags);
         if self.deletion_days != live.deletion_days {
             set.insert(DELETION_TAG.to_owned(), self.deletion_days.to_string());
+        }
+        if live.tags.get(ALIAS_TAG).map(String::as_str) != Some(cx.name) {
+            set.insert(ALIAS_TAG.to_owned(), cx.name.to_owned());
         }
         if !set.is_empty() {
             let call = cx.kms.tag_resource().key_id(id);
@@ -94,7 +98,7 @@ pub async fn fields(
         tags,
         id: id.to_owned().into(),
         arn: key.arn().map(str::to_owned).into(),
-        alias: alias(&wanted.name).into(),
+        alias: None.into(),
         state: key.key_state().map(|state| state.as_str().to_owned()).into(),
     }))
 }
@@ -104,8 +108,8 @@ pub fn is_going(key: &KeyMetadata) -> bool {
     matches!(key.key_state(), Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion))
 }
 
-/// The name of a key of ours, by its alias. A key with several aliases is known by the one that
-/// lagoa calls it by; if there is none such, it can't be told.
+/// The name of a key of ours: its alias, and of several the one that lagoa calls it by. A key
+/// whose alias isn't there is known by its tag.
 pub async fn name_of(aws: &Aws, id: &str) -> Result<Option<String>, Error> {
     let Some(aliases) = absent(aliases(aws, Some(id)).await)? else { return Ok(None) };
     let names = aliases.iter().filter_map(|one| one.alias_name()?.strip_prefix("alias/"));
@@ -114,8 +118,29 @@ pub async fn name_of(aws: &Aws, id: &str) -> Result<Option<String>, Error> {
         return Ok(Some((*only).to_owned()));
     }
     let Some(tags) = absent(tags(aws, id).await)? else { return Ok(None) };
-    let called = tags.get("lagoa:name").map(String::as_str);
-    Ok(names.into_iter().find(|name| Some(*name) == called).map(str::to_owned))
+    let called = tags.get(ALIAS_TAG).map(String::as_str);
+    let called = called.filter(|called| names.is_empty() || names.contains(called));
+    Ok(called.map(str::to_owned))
+}
+
+/// The key of ours that its tag calls so and that has no alias: whoever made or deletes it didn't
+/// come to the end.
+pub async fn without_alias(aws: &Aws, name: &str) -> Result<Option<KeyMetadata>, Error> {
+    for id in aws.swept("kms", "key/").await? {
+        let Some(tags) = absent(tags(aws, &id).await)? else { continue };
+        if tags.get(ALIAS_TAG).is_none_or(|called| called != name)
+            || tags.get("lagoa:stack") != Some(&aws.site.stack)
+            || !absent(aliases(aws, Some(&id)).await)?.is_some_and(|all| all.is_empty())
+        {
+            continue;
+        }
+        let reply = absent(aws.kms.describe_key().key_id(&id).send().await)?;
+        let key = reply.and_then(|reply| reply.key_metadata).filter(|key| !is_going(key));
+        if key.is_some() {
+            return Ok(key);
+        }
+    }
+    Ok(None)
 }
 
 /// A name for every key that has an alias of its own, the first of several; `alias/aws/…` are AWS's.
