@@ -273,6 +273,23 @@ async fn deletes_run_dependents_first_orphans_included() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_uses_each_other_goes_at_the_same_time() {
+    let lab = Lab::new();
+    let user = |name: &str, uses: &str| {
+        let tags = json!({ "lagoa:stack": STACK, "lagoa:name": name });
+        lab.toy.put(name, json!({ "link": uses, "tags": tags }));
+        lab.toy.nature(name, Nature { detaches: true, ..Nature::default() });
+    };
+    user("master", "arn:core:2");
+    user("core", "arn:master:1");
+    user("machine", "arn:core:2");
+    let plan = lab.plan_destroy().await;
+    let ran = lab.run(plan, 10, &Stop::default()).await.complete();
+    assert_eq!(ran.told[0], "started machine");
+    assert_eq!(lab.toy.names(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_orphan_goes_after_whoever_lets_go_of_it() {
     let mut lab = Lab::new();
     lab.want("old", json!({})).want("new", json!({})).want("db", json!({ "link": "old" }));

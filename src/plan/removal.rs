@@ -111,7 +111,7 @@ impl Planner<'_> {
                 }
             }
         }
-        for (id, users) in waits {
+        for (id, users) in apart_from_rings(&self.steps, waits) {
             self.steps[id].needs.extend(users);
         }
     }
@@ -161,6 +161,32 @@ impl Planner<'_> {
         matches!(user.action, Action::Delete | Action::Unread)
             && self.graph.needs(&user.key).contains(&gone.key)
     }
+}
+
+/// What each delete waits for, without what would have steps wait for each other: those go at the
+/// same time, and each lets go of the others, as security groups do whose rules name each other.
+fn apart_from_rings(
+    steps: &[Step],
+    mut waits: BTreeMap<usize, BTreeSet<usize>>,
+) -> BTreeMap<usize, BTreeSet<usize>> {
+    let all = waits.clone();
+    let needs = |id: usize| steps[id].needs.iter().chain(all.get(&id).into_iter().flatten());
+    let reaches = |from: usize, to: usize| {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+        while let Some(id) = open.pop() {
+            if id == to {
+                return true;
+            }
+            if seen.insert(id) {
+                open.extend(needs(id));
+            }
+        }
+        false
+    };
+    for (gone, users) in &mut waits {
+        users.retain(|user| !reaches(*user, *gone));
+    }
+    waits
 }
 
 /// What the stack says, or said, of a resource that goes.
