@@ -3,6 +3,7 @@
 
 mod blocked;
 mod follow;
+mod ignored;
 mod removal;
 mod replacement;
 mod unread;
@@ -21,6 +22,7 @@ use crate::live::World;
 use crate::reference::{self, is_unknown};
 use crate::stack::{Resource, Stack};
 pub use blocked::{Blocked, Fate};
+pub use ignored::ignoring;
 pub use unread::{Unread, hidden};
 pub use world::{Facts, answer, desired, facts};
 
@@ -377,18 +379,6 @@ impl<'a> Planner<'a> {
             unread: Unread::all(self.world),
         }
     }
-}
-
-/// Desired with the ignored fields as live has them, so that an update leaves them alone too.
-pub fn ignoring(mut desired: Value, live: &Value, ignore: &[String]) -> Value {
-    for path in ignore {
-        let pointer = format!("/{}", path.replace('.', "/"));
-        let live = live.pointer(&pointer).cloned().unwrap_or(Value::Null);
-        if let Some(field) = desired.pointer_mut(&pointer) {
-            *field = live;
-        }
-    }
-    desired
 }
 
 /// Every field that is set, as changes from nothing.
