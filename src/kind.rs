@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::aws::{Aws, Error};
+use crate::aws::{Aws, Class, Error};
 pub use access::{ANY, Access, Grant, When};
 pub use erased::{AnyKind, Facts, Live, Registered};
 
@@ -197,6 +197,19 @@ pub struct Cx<'a> {
     pub turn: usize,
     /// Shows the service's own status words while the verb works.
     pub status: &'a dyn Fn(String),
+    /// Whether the person wants the run to stop.
+    pub stopping: &'a dyn Fn() -> bool,
+}
+
+impl Cx<'_> {
+    /// Asked between the calls of a verb that makes many, and can be begun again: an error when the
+    /// run is to stop.
+    pub fn go_on(&self) -> Result<(), Error> {
+        match (self.stopping)() {
+            true => Err(Error::new(Class::Busy, "the rest is left to the next run")),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Deref for Cx<'_> {

@@ -167,8 +167,14 @@ impl Run<'_> {
         }
     }
 
-    fn cx<'a>(&'a self, step: &'a Step, status: &'a dyn Fn(String)) -> Cx<'a> {
-        Cx { aws: self.aws, name: &step.name, key: &step.key, rotate: false, turn: 0, status }
+    fn cx<'a>(
+        &'a self,
+        step: &'a Step,
+        status: &'a dyn Fn(String),
+        stopping: &'a dyn Fn() -> bool,
+    ) -> Cx<'a> {
+        let Step { name, key, .. } = step;
+        Cx { aws: self.aws, name, key, rotate: false, turn: 0, status, stopping }
     }
 
     fn patience(&self, step: &Step) -> Patience {
@@ -189,7 +195,8 @@ impl Run<'_> {
     async fn create(&self, step: &Step, desired: &Value) -> Result<bool, Failure> {
         self.status(step, "creating".to_owned());
         let status = |text| self.status(step, text);
-        let cx = self.cx(step, &status);
+        let stopping = || self.stop.requested();
+        let cx = self.cx(step, &status, &stopping);
         match self.call(step, false, || step.kind.create(desired, &cx)).await {
             Ok(()) => Ok(true),
             Err(Failure::Aws(error)) if error.class == Class::Already => {
@@ -290,8 +297,9 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         self.status(step, if turn.made { "setting up" } else { "updating" }.to_owned());
         let status = |text| self.status(step, text);
+        let stopping = || self.stop.requested();
         let rotate = turn.ordered && self.aws.orders.rotate.contains(&step.key);
-        let cx = Cx { rotate, turn: turn.number, ..self.cx(step, &status) };
+        let cx = Cx { rotate, turn: turn.number, ..self.cx(step, &status, &stopping) };
         self.call(step, turn.made, || step.kind.update(desired, &live.fields, &cx)).await
     }
 
@@ -359,7 +367,8 @@ impl Run<'_> {
         }
         self.status(step, "deleting".to_owned());
         let status = |text| self.status(step, text);
-        let cx = self.cx(step, &status);
+        let stopping = || self.stop.requested();
+        let cx = self.cx(step, &status, &stopping);
         let patience = self.patience(step);
         let mut asked = None;
         let mut left = false;
