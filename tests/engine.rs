@@ -317,6 +317,19 @@ async fn a_replacement_takes_along_what_refers_to_it_for_good() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_old_one_that_shows_again_is_not_taken_for_the_new_one() {
+    let mut lab = Lab::new();
+    lab.want("role", json!({ "zone": "a" }));
+    lab.apply().await.complete();
+    lab.toy.nature("role", Nature { haunts: 5 * SECOND, ..Nature::default() });
+    lab.want("role", json!({ "zone": "b" }));
+    lab.apply().await.complete();
+    assert_eq!(lab.toy.has("role").expect("it was made anew")["zone"], "b");
+    assert_eq!(lab.toy.calls("update"), Vec::<String>::new());
+    Lab::is_settled(&lab.plan().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_linked_to_something_replaced_is_linked_to_the_new_one() {
     let mut lab = Lab::new();
     lab.want("policy", json!({ "zone": "a" })).want("role", json!({ "link": "policy" }));

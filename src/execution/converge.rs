@@ -56,8 +56,9 @@ impl Run<'_> {
         if live.is_none() && step.live.is_some() && step.replaces.is_empty() {
             live = self.seen_within(step, &desired, DOUBT_LIMIT).await?;
         }
+        let live = self.without_the_old(step, &desired, live).await?;
         self.check_unchanged(step, &desired, live.as_ref())?;
-        let mut made = false;
+        let (mut live, mut made) = (live, false);
         if live.is_none() {
             made = self.create(step, &desired).await?;
             live = self.appear(step, &desired).await?;
@@ -95,6 +96,36 @@ impl Run<'_> {
             }
             live = self.read(step, &desired).await?;
         }
+    }
+
+    /// Waits until AWS no longer shows what this step puts a new one in the place of: it is gone, but
+    /// what AWS shows can go back to how it was a moment ago.
+    async fn without_the_old(
+        &self,
+        step: &Step,
+        desired: &Value,
+        live: Option<Live>,
+    ) -> Result<Option<Live>, Failure> {
+        let patience = self.patience(step);
+        let mut live = live;
+        while let Some(now) = &live {
+            let wanted = self.settled(step, desired, now);
+            let changes = diff(step.kind.schema(), &wanted, &now.fields, &step.ignore);
+            let old = self.is_ours(now)
+                && (matches!(&now.phase, Phase::Failed(_))
+                    || changes.iter().any(|change| change.immutable)
+                    || step.kind.replace_because(&wanted, &now.fields).is_some());
+            let replaced = !step.replaces.is_empty() && !step.kind.facts().seed;
+            if !(replaced && old)
+                || !self
+                    .pause(&patience, SETTLE_LIMIT, "AWS to show that the old one is gone")
+                    .await?
+            {
+                break;
+            }
+            live = self.read(step, desired).await?;
+        }
+        Ok(live)
     }
 
     /// Whether a person asked for this step although nothing differs.
