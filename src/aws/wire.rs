@@ -30,8 +30,9 @@ use super::{Class, Error};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many of the SDK's attempts may go without one.
 const SILENT_ATTEMPTS: u32 = 2;
-/// Bytes of an answer that are read: the largest pages of AWS's have a few millions.
-const LARGEST_ANSWER: usize = 32_000_000;
+/// Bytes of an answer that are read: the largest of AWS's, a thousand roles with all their policies,
+/// have less than half as many.
+const LARGEST_ANSWER: usize = 64_000_000;
 /// Its answer is left to whoever asked, who looks at its length first.
 const OBJECT: &str = "Object GetObject";
 
@@ -346,7 +347,7 @@ mod tests {
         assert_eq!(answered("CreateLogGroup", 1_000_000, &open).await, Ok(()));
         let error = answered("CreateLogGroup", usize::MAX, &open).await.unwrap_err();
         assert_eq!(error.class, Class::Terminal);
-        assert_eq!(error.message, "the answer has more than 32 MB, as none of AWS's has");
+        assert_eq!(error.message, "the answer has more than 64 MB, as none of AWS's has");
         assert!(error.hint.is_some());
     }
 
