@@ -23,12 +23,20 @@ pub use erased::{AnyKind, Facts, Live, Registered};
 /// What a resource's state means for whoever waits for it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Phase {
-    /// On its way, in the service's own status words; read again later.
+    /// On its way, in the service's own status words, `deleting` when it is on its way out; read
+    /// again later.
     Pending(String),
     /// Usable.
     Ready,
     /// It won't become usable by itself; the service's own words.
     Failed(String),
+}
+
+impl Phase {
+    /// On its way out.
+    pub fn is_leaving(&self) -> bool {
+        matches!(self, Self::Pending(status) if status == "deleting")
+    }
 }
 
 /// What happens to a resource that leaves the stack or is destroyed, and to the data in it.

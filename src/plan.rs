@@ -250,6 +250,13 @@ impl<'a> Planner<'a> {
             self.foreign(resource, desired, live);
             return;
         }
+        if live.phase.is_leaving() && self.is_ours(live) && !resource.kind.facts().seed {
+            self.create(resource, desired, Vec::new(), None);
+            if let Some(step) = self.steps.last_mut() {
+                step.summary.push("wait until the one that is being deleted is gone".to_owned());
+            }
+            return;
+        }
         let desired = self.settle(resource, desired, live);
         let changes = diff(resource.kind.schema(), &desired, &live.fields, &resource.ignore);
         let reasons = self.replace_reasons(resource, &desired, live, &changes);
