@@ -111,6 +111,9 @@ pub struct Options {
     pub targets: BTreeSet<String>,
     /// Lift the services' own deletion protection.
     pub unprotect: bool,
+    /// Nothing is worth keeping, as in the sandbox, unless the stack says so outright: a removal
+    /// heeds no `protect`, and asks for no word about data.
+    pub careless: bool,
     /// Resources whose write-only values are sent again.
     pub rotate: BTreeSet<String>,
     /// Seeds that a person wants to run again.

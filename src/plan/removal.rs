@@ -65,6 +65,7 @@ impl Planner<'_> {
     }
 
     fn remove(&mut self, kind: &'static dyn AnyKind, key: String, live: &Live, words: Words) {
+        let words = if self.options.careless { words.without_care(kind) } else { words };
         let farewell = self.farewell(words.on_destroy, kind, &live.name);
         let retain = farewell.on_destroy == Some(OnDestroy::Retain);
         let mut step = Step {
@@ -194,6 +195,14 @@ struct Words {
     on_destroy: Option<OnDestroy>,
     protect: bool,
     orphan: bool,
+}
+
+impl Words {
+    fn without_care(self, kind: &dyn AnyKind) -> Self {
+        let delete = kind.facts().on_destroy.contains(&OnDestroy::Delete);
+        let word = self.on_destroy.or(delete.then_some(OnDestroy::Delete));
+        Self { on_destroy: word, protect: false, ..self }
+    }
 }
 
 /// A use of another resource, as AWS reports it.
