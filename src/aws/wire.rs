@@ -329,6 +329,9 @@ mod tests {
             while left > 0 && stream.write_all(&chunk[..left.min(chunk.len())]).is_ok() {
                 left = left.saturating_sub(chunk.len());
             }
+            // Who hangs up with something unread resets the connection.
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
         });
         let http = aws_smithy_http_client::Builder::new().build_http();
         let credentials = Credentials::new("AK", "secret", None, None, "test");
