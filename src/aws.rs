@@ -10,6 +10,7 @@ pub mod emr;
 pub mod endpoint;
 pub mod error;
 pub mod fixed_role;
+pub mod gate;
 pub mod github;
 pub mod history;
 pub mod home;
@@ -62,6 +63,7 @@ pub use error::{Class, Error, absent, gone_is_fine};
 use crate::field::SecretSource;
 use crate::kind::Site;
 use account::AccountDetails;
+use gate::Gate;
 use github::{Standing, Vouched};
 use memo::Memo;
 use wire::Paced;
@@ -89,6 +91,8 @@ pub struct Aws {
     pub root: PathBuf,
     /// What was ordered on the command line.
     pub orders: Orders,
+    /// What every call that writes passes through.
+    pub gate: Gate,
     /// Database Migration Service.
     pub dms: aws_sdk_databasemigration::Client,
     /// Elastic Kubernetes Service.
@@ -125,25 +129,16 @@ pub struct Aws {
     account: Memo<AccountDetails>,
 }
 
-/// How long AWS may take to answer one call, once it is sent.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long one call may take, retries not counted, and with the SDK's own attempts.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-async fn config(region: Option<&str>, standing: &Standing) -> SdkConfig {
+async fn config(region: Option<&str>, standing: &Standing, gate: &Gate) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(ANSWER_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(CALL_TIMEOUT)
-        .build();
+    // How long an answer may take is up to `wire`: calls wait for their turn first.
+    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(Paced::around(http))
+        .http_client(Paced::around(http, gate.clone()))
         .retry_config(RetryConfig::standard().with_max_attempts(5))
         .stalled_stream_protection(StalledStreamProtectionConfig::enabled().build())
         .timeout_config(timeouts)
@@ -182,7 +177,8 @@ impl Aws {
         orders: Orders,
     ) -> Result<Self, Unconnected> {
         let standing = Standing::new(&|name| std::env::var(name).ok());
-        let config = config(region, &standing).await;
+        let gate = Gate::default();
+        let config = config(region, &standing, &gate).await;
         let region =
             config.region().map(ToString::to_string).ok_or_else(|| {
                 let error = Error::new(Class::Terminal, "no region is set");
@@ -207,6 +203,7 @@ impl Aws {
         };
         let mut aws = Self::over(&config, site, root, orders);
         aws.caller = caller.arn().unwrap_or_default().to_owned();
+        aws.gate = gate;
         Ok(aws)
     }
 
@@ -224,6 +221,7 @@ impl Aws {
             caller: String::new(),
             root,
             orders,
+            gate: Gate::default(),
             dms: aws_sdk_databasemigration::Client::new(config),
             eks: aws_sdk_eks::Client::new(config),
             emr: aws_sdk_emr::Client::new(config),

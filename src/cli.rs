@@ -35,12 +35,15 @@ mod show;
 mod stacks;
 mod unlock;
 
+use std::any::Any;
 use std::ffi::OsString;
 use std::path::Path;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::diagnostic::Problem;
+use crate::report::problems;
 use crate::report::terminal::{Colour, Terminal};
 use arguments::{Global, Variables};
 use failed::Failed;
@@ -156,11 +159,24 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     // A log that scrolls and lines that are redrawn would overwrite each other.
     terminal.live &= cli.global.verbose == 0;
     cli.global.trace(terminal);
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        terminal.err(&problems::sentence(&bug(&place, panic.payload()), terminal.err));
+    }));
     let exit = enter(&mut cli, terminal).unwrap_or_else(|failed| {
         terminal.err(&failed.render(terminal.err));
         Exit::Failed
     });
     exit.code()
+}
+
+/// What is said of a bug: where it is, but nothing of what it stumbled over, which may be a secret.
+/// Only words that stand in the program itself are nobody's.
+fn bug(place: &str, payload: &(dyn Any + Send)) -> Problem {
+    let words = payload.downcast_ref::<&'static str>().copied();
+    let words = words.unwrap_or("what it says may hold a secret, so it isn't shown");
+    Problem::error(format!("lagoa has a bug at {place}: {words}"))
+        .help("report this; the next run goes on from where this one stopped")
 }
 
 /// Prints help, the version, or what is wrong with the arguments.
@@ -230,5 +246,18 @@ async fn dispatch(command: &Command, terminal: Terminal) -> Result<Exit, Failed>
         Command::Man(man) => man.run(terminal),
         Command::Sandbox(sandbox) => sandbox.run(terminal).await,
         Command::Completions(completions) => completions.run(terminal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_shows_nothing_of_what_it_stumbled_over() {
+        let said = |payload: &(dyn Any + Send)| bug("a.rs:1", payload).message;
+        let text = said(&"hunter2 is no boundary".to_owned());
+        assert!(text.contains("a.rs:1") && !text.contains("hunter2"), "{text}");
+        assert!(said(&"index out of bounds").contains("index out of bounds"));
     }
 }

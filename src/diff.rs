@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::field::reserved_tag;
+use crate::field::lasting_tag;
 use crate::policy;
 use crate::reference::is_unknown;
 
@@ -139,7 +139,7 @@ fn is_map(schema: &Value) -> bool {
 
 /// Live members of a map that don't count when nobody asked for them.
 fn exempt(schema: &Value, key: &str) -> bool {
-    schema["x-subset"] == true || (schema["x-tags"] == true && reserved_tag(key))
+    schema["x-subset"] == true || (schema["x-tags"] == true && lasting_tag(key))
 }
 
 /// Whether live is already what desired asks for.
@@ -247,6 +247,14 @@ mod tests {
     fn tags_of_aws_and_lagoa_do_not_count() {
         let live = json!({ "tags": { "a": "1", "aws:x": "y", "lagoa:seed:z": "1", "old": "1" } });
         assert_eq!(paths(json!({ "tags": { "a": "2" } }), live), ["tags.a", "tags.old"]);
+    }
+
+    #[test]
+    fn words_that_the_stack_took_back_go_from_the_tags() {
+        let live = json!({ "tags": { "lagoa:protect": "true", "lagoa:on_destroy": "delete" } });
+        let expected = ["tags.lagoa:protect", "tags.lagoa:on_destroy"];
+        assert_eq!(paths(json!({ "tags": {} }), live.clone()), expected);
+        assert!(paths(live.clone(), live).is_empty());
     }
 
     #[test]

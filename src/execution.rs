@@ -1,6 +1,7 @@
 //! Does what a plan says, or stops; it never decides. Tells what happens as events.
 
 mod converge;
+mod delete;
 mod patience;
 mod poles;
 

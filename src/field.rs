@@ -128,7 +128,8 @@ reported! {
 }
 
 /// The tags of a resource, the stack's own included.
-/// Live tags that start with `aws:` or `lagoa:` and that nobody asked for are not a difference.
+/// Live tags that start with `aws:` or `lagoa:` and that nobody asked for are not a difference,
+/// except for words that the stack doesn't say any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tags(pub BTreeMap<String, String>);
@@ -138,11 +139,20 @@ pub fn reserved_tag(key: &str) -> bool {
     key.starts_with("aws:") || key.starts_with("lagoa:")
 }
 
+/// The tags that keep a resource's words for when it has left the stack file.
+pub const WORD_TAGS: [&str; 2] = ["lagoa:protect", "lagoa:on_destroy"];
+
+/// Whether a live tag that the stack doesn't want stays where it is: AWS's, or a note of lagoa's. A
+/// word that was taken out of the stack doesn't: nobody says it any more.
+pub fn lasting_tag(key: &str) -> bool {
+    reserved_tag(key) && !WORD_TAGS.contains(&key)
+}
+
 impl Tags {
     /// Tags to set, and keys to remove, to turn `live` into this.
     pub fn change_from(&self, live: &Tags) -> (BTreeMap<String, String>, Vec<String>) {
         let set = self.0.iter().filter(|(key, value)| live.0.get(*key) != Some(value));
-        let remove = live.0.keys().filter(|key| !self.0.contains_key(*key) && !reserved_tag(key));
+        let remove = live.0.keys().filter(|key| !self.0.contains_key(*key) && !lasting_tag(key));
         (set.map(|(k, v)| (k.clone(), v.clone())).collect(), remove.cloned().collect())
     }
 }

@@ -16,19 +16,27 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::aws::{Aws, Error};
+use crate::aws::{Aws, Class, Error};
 pub use access::{ANY, Access, Grant, When};
 pub use erased::{AnyKind, Facts, Live, Registered};
 
 /// What a resource's state means for whoever waits for it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Phase {
-    /// On its way, in the service's own status words; read again later.
+    /// On its way, in the service's own status words, `deleting` when it is on its way out; read
+    /// again later.
     Pending(String),
     /// Usable.
     Ready,
     /// It won't become usable by itself; the service's own words.
     Failed(String),
+}
+
+impl Phase {
+    /// On its way out.
+    pub fn is_leaving(&self) -> bool {
+        matches!(self, Self::Pending(status) if status == "deleting")
+    }
 }
 
 /// What happens to a resource that leaves the stack or is destroyed, and to the data in it.
@@ -197,6 +205,19 @@ pub struct Cx<'a> {
     pub turn: usize,
     /// Shows the service's own status words while the verb works.
     pub status: &'a dyn Fn(String),
+    /// Whether the person wants the run to stop.
+    pub stopping: &'a dyn Fn() -> bool,
+}
+
+impl Cx<'_> {
+    /// Asked between the calls of a verb that makes many, and can be begun again: an error when the
+    /// run is to stop.
+    pub fn go_on(&self) -> Result<(), Error> {
+        match (self.stopping)() {
+            true => Err(Error::new(Class::Busy, "the rest is left to the next run")),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Deref for Cx<'_> {

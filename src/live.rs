@@ -160,9 +160,16 @@ pub async fn losses(
     lives: &[(&'static dyn AnyKind, Live)],
 ) -> Result<BTreeMap<(String, String), String>, ReadError> {
     let asked = lives.iter().map(|(kind, live)| async move {
-        let cx =
-            Cx { aws, name: &live.name, key: &live.name, rotate: false, turn: 0, status: &|_| () };
-        let answer = kind.data(&live.fields, &cx).await;
+        let cx = Cx {
+            aws,
+            name: &live.name,
+            key: &live.name,
+            rotate: false,
+            turn: 0,
+            status: &|_| (),
+            stopping: &|| false,
+        };
+        let answer = insist(|| kind.data(&live.fields, &cx)).await;
         let name = kind.facts().name;
         let answer = answer.map_err(|error| ReadError { kind: name, error })?;
         Ok(answer.map(|words| ((name.to_owned(), live.name.clone()), words)))

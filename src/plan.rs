@@ -3,6 +3,7 @@
 
 mod blocked;
 mod follow;
+mod ignored;
 mod removal;
 mod replacement;
 mod unread;
@@ -21,6 +22,7 @@ use crate::live::World;
 use crate::reference::{self, is_unknown};
 use crate::stack::{Resource, Stack};
 pub use blocked::{Blocked, Fate};
+pub use ignored::ignoring;
 pub use unread::{Unread, hidden};
 pub use world::{Facts, answer, desired, facts};
 
@@ -109,6 +111,9 @@ pub struct Options {
     pub targets: BTreeSet<String>,
     /// Lift the services' own deletion protection.
     pub unprotect: bool,
+    /// Nothing is worth keeping, as in the sandbox, unless the stack says so outright: a removal
+    /// heeds no `protect`, and asks for no word about data.
+    pub careless: bool,
     /// Resources whose write-only values are sent again.
     pub rotate: BTreeSet<String>,
     /// Seeds that a person wants to run again.
@@ -248,6 +253,13 @@ impl<'a> Planner<'a> {
             self.foreign(resource, desired, live);
             return;
         }
+        if live.phase.is_leaving() && self.is_ours(live) && !resource.kind.facts().seed {
+            self.create(resource, desired, Vec::new(), None);
+            if let Some(step) = self.steps.last_mut() {
+                step.summary.push("wait until the one that is being deleted is gone".to_owned());
+            }
+            return;
+        }
         let desired = self.settle(resource, desired, live);
         let changes = diff(resource.kind.schema(), &desired, &live.fields, &resource.ignore);
         let reasons = self.replace_reasons(resource, &desired, live, &changes);
@@ -377,18 +389,6 @@ impl<'a> Planner<'a> {
             unread: Unread::all(self.world),
         }
     }
-}
-
-/// Desired with the ignored fields as live has them, so that an update leaves them alone too.
-pub fn ignoring(mut desired: Value, live: &Value, ignore: &[String]) -> Value {
-    for path in ignore {
-        let pointer = format!("/{}", path.replace('.', "/"));
-        let live = live.pointer(&pointer).cloned().unwrap_or(Value::Null);
-        if let Some(field) = desired.pointer_mut(&pointer) {
-            *field = live;
-        }
-    }
-    desired
 }
 
 /// Every field that is set, as changes from nothing.

@@ -14,6 +14,7 @@ use cloud::{Fault, Lapse, Nature};
 use lab::{Lab, STACK, steps};
 use lagoa::aws::Class;
 use lagoa::execution::Stop;
+use lagoa::plan::Options;
 use proptest::prelude::*;
 use serde_json::json;
 use tokio::time::Instant;
@@ -315,6 +316,36 @@ async fn deletes_run_dependents_first_orphans_included() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_uses_each_other_goes_at_the_same_time() {
+    let lab = Lab::new();
+    let user = |name: &str, uses: &str| {
+        let tags = json!({ "lagoa:stack": STACK, "lagoa:name": name });
+        lab.toy.put(name, json!({ "link": uses, "tags": tags }));
+        lab.toy.nature(name, Nature { detaches: true, ..Nature::default() });
+    };
+    user("master", "arn:core:2");
+    user("core", "arn:master:1");
+    user("machine", "arn:core:2");
+    let plan = lab.plan_destroy().await;
+    let ran = lab.run(plan, 10, &Stop::default()).await.complete();
+    assert_eq!(ran.told[0], "started machine");
+    assert_eq!(lab.toy.names(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_protected_orphan_goes_only_where_nothing_is_worth_keeping() {
+    let lab = Lab::new();
+    let tags = json!({ "lagoa:stack": STACK, "lagoa:name": "old", "lagoa:protect": "true" });
+    lab.toy.put("old", json!({ "tags": tags }));
+    let ran = lab.run(lab.plan_destroy().await, 10, &Stop::default()).await;
+    assert_eq!(ran.failure(), "old: blocked");
+    let careless = Options { careless: true, ..Options::default() };
+    let plan = lab.plan_destroy_with(&careless).await;
+    lab.run(plan, 10, &Stop::default()).await.complete();
+    assert!(lab.toy.names().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_orphan_goes_after_whoever_lets_go_of_it() {
     let mut lab = Lab::new();
     lab.want("old", json!({})).want("new", json!({})).want("db", json!({ "link": "old" }));
@@ -338,6 +369,35 @@ async fn a_replacement_takes_along_what_refers_to_it_for_good() {
     lab.run(plan, 10, &Stop::default()).await.complete();
     assert_eq!(lab.toy.calls("delete"), ["delete table", "delete subnet", "delete vpc"]);
     assert_eq!(lab.toy.has("vpc").expect("it was made anew")["zone"], "b");
+    Lab::is_settled(&lab.plan().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_one_that_shows_again_is_not_taken_for_the_new_one() {
+    let mut lab = Lab::new();
+    lab.want("role", json!({ "zone": "a" }));
+    lab.apply().await.complete();
+    lab.toy.nature("role", Nature { haunts: 5 * SECOND, ..Nature::default() });
+    lab.want("role", json!({ "zone": "b" }));
+    lab.apply().await.complete();
+    assert_eq!(lab.toy.has("role").expect("it was made anew")["zone"], "b");
+    assert_eq!(lab.toy.calls("update"), Vec::<String>::new());
+    Lab::is_settled(&lab.plan().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_still_being_deleted_is_made_anew_once_it_is_gone() {
+    let mut lab = Lab::new();
+    lab.want("db", json!({ "zone": "a" })).want("seed", json!({ "link": "db" }));
+    lab.apply().await.complete();
+    lab.toy.nature("db", Nature { leaving: 5 * MINUTE, ..Nature::default() });
+    let (plan, stop) = (lab.plan_destroy().await, Stop::default());
+    let destroy = lab.run(plan, 10, &stop);
+    assert!(tokio::time::timeout(30 * SECOND, destroy).await.is_err(), "it was killed");
+    let plan = lab.plan().await;
+    assert_eq!(steps(&plan), ["create db", "create seed"]);
+    lab.run(plan, 10, &Stop::default()).await.complete();
+    assert_eq!(lab.toy.names(), ["db", "seed"]);
     Lab::is_settled(&lab.plan().await);
 }
 
@@ -371,6 +431,20 @@ async fn what_cannot_be_replaced_while_it_is_used_says_what_to_do() {
         .want("db", json!({ "link": "group2" }));
     lab.apply().await.complete();
     assert_eq!(lab.toy.names(), ["db", "group2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_no_order_allows_ends_with_what_is_in_the_way() {
+    let mut lab = Lab::new();
+    lab.want("group", json!({ "zone": "a" })).want("db", json!({ "link": "group" }));
+    lab.apply().await.complete();
+    // The old one goes after the database let go of it, which waits for one that stands on the new.
+    lab.want("group", json!({ "zone": "b" }))
+        .want("table", json!({ "home": "group" }))
+        .want("db", json!({ "link": "table" }));
+    let ran = lab.apply().await;
+    assert_eq!(ran.failure(), "group: db uses group");
+    assert!(ran.hint().contains("another key"), "{}", ran.hint());
 }
 
 #[tokio::test(start_paused = true)]

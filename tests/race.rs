@@ -247,7 +247,17 @@ fn a_lock_is_renewed_expires_and_is_noticed_when_lost() {
         tokio::time::sleep(Duration::from_secs(5)).await;
         let third = ours(&home, "third", Duration::from_secs(3)).await;
 
+        third.release().await.expect("release");
+
+        // Taken by a write whose answer got lost, and found a while later: it begins anew.
+        drop(ours(&home, "twice", Duration::from_secs(2)).await);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let twice = ours(&home, "twice", Duration::from_secs(30)).await;
+        assert_eq!(theirs(&home, "other").await.as_deref(), Some("twice"));
+        twice.release().await.expect("release");
+
         // Overwritten behind its back: noticed at the next renewal, and the other's lock stays.
+        let third = ours(&home, "third", Duration::from_secs(3)).await;
         let other = json!({ "format": "lagoa.lock/1", "user": "bo", "host": "ci", "pid": 5, "run": "other",
             "command": "destroy", "since": "2026-01-01T00:00:00Z", "lease_ms": 60000, "renewals": 0 });
         let put = home.put("locks/s.json", other.to_string().as_bytes(), Condition::None).await;

@@ -103,6 +103,7 @@ impl Scene {
             options: Options {
                 targets: keys("targets"),
                 unprotect: options["unprotect"] == true,
+                careless: options["careless"] == true,
                 rotate: keys("rotate"),
                 rerun: keys("rerun"),
                 accept: keys("accept"),

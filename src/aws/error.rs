@@ -220,6 +220,14 @@ impl Error {
         self
     }
 
+    /// Names the operation that can't be had now, unless something better is known.
+    fn of<E>(self) -> Self {
+        match operation::<E>().filter(|_| self.is_outage() && self.hint.is_none()) {
+            Some(call) => self.hint(format!("{call} is what AWS doesn't do now: try again later")),
+            None => self,
+        }
+    }
+
     /// Whether it is the service that is in trouble, and not what it was asked for.
     pub fn is_outage(&self) -> bool {
         matches!(self.class, Class::Throttled | Class::Transient)
@@ -248,9 +256,9 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     fn from(error: SdkError<E, HttpResponse>) -> Self {
-        // What kept the call from being signed has been said in our own words.
+        // What kept the call from being signed or sent has been said in our own words.
         if let Some(own) = causes(&error).find_map(|cause| cause.downcast_ref::<Self>()) {
-            return own.clone();
+            return own.clone().of::<E>();
         }
         let status = error.raw_response().map(|response| response.status().as_u16());
         let request_id = error.request_id().map(str::to_owned);
@@ -277,10 +285,7 @@ where
                 Self { request_id, ..Self::new(class, message) }
             }
         };
-        match operation::<E>().filter(|_| told.is_outage()) {
-            Some(call) => told.hint(format!("{call} is what AWS doesn't do now: try again later")),
-            None => told,
-        }
+        told.of::<E>()
     }
 }
 

@@ -28,6 +28,8 @@ const OBJECT_LIMIT: i64 = 16_000_000;
 /// How often a write is tried that fell together with another one.
 const CONFLICTS: u32 = 20;
 const CONFLICT_PAUSE: Duration = Duration::from_millis(100);
+/// How long reading an object may take, once it has begun to come.
+const READING: Duration = Duration::from_secs(30);
 
 /// The home bucket of an account and region.
 #[derive(Clone, Debug)]
@@ -90,8 +92,10 @@ impl Home {
         let mut tries = 0;
         loop {
             match self.try_put(key, body, when).await {
+                // One that was made a moment ago may not be there for everybody yet.
                 Err(error) if error.code == "NoSuchBucket" && tries < CONFLICTS => {
                     self.make().await?;
+                    tokio::time::sleep(CONFLICT_PAUSE * tries).await;
                 }
                 Err(error) if error.class == Class::Busy && tries < CONFLICTS => {
                     tokio::time::sleep(CONFLICT_PAUSE).await;
@@ -142,20 +146,29 @@ impl Home {
         if reply.content_length().is_none_or(|length| length > OBJECT_LIMIT) {
             return Ok(Some(Kept { body: Vec::new(), etag, written }));
         }
-        let body = reply.body.collect().await.map_err(|error| {
-            Error::new(Class::Transient, format!("{key} could not be read: {error}"))
-        })?;
+        let unread =
+            |why: String| Error::new(Class::Transient, format!("{key} could not be read: {why}"));
+        let body = tokio::time::timeout(READING, reply.body.collect()).await;
+        let body = body.map_err(|_| unread("it came too slowly".to_owned()))?;
+        let body = body.map_err(|error| unread(error.to_string()))?;
         Ok(Some(Kept { body: body.to_vec(), etag, written }))
     }
 
     /// Deletes an object if it still has this version; false when it has another one.
     pub async fn delete(&self, key: &str, etag: &str) -> Result<bool, Error> {
-        let call = self.s3.delete_object().bucket(&self.bucket).key(key).if_match(etag);
-        let gone = gone_is_fine(call.expected_bucket_owner(&self.site.account).send().await);
-        match gone {
-            Ok(()) => Ok(true),
-            Err(error) if error.code == "PreconditionFailed" => Ok(false),
-            Err(error) => Err(self.explained(error)),
+        let mut tries = 0;
+        loop {
+            let call = self.s3.delete_object().bucket(&self.bucket).key(key).if_match(etag);
+            let gone = gone_is_fine(call.expected_bucket_owner(&self.site.account).send().await);
+            match gone {
+                Ok(()) => return Ok(true),
+                Err(error) if error.code == "PreconditionFailed" => return Ok(false),
+                Err(error) if error.class == Class::Busy && tries < CONFLICTS => {
+                    tokio::time::sleep(CONFLICT_PAUSE).await;
+                }
+                Err(error) => return Err(self.explained(error)),
+            }
+            tries += 1;
         }
     }
 

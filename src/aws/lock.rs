@@ -5,6 +5,7 @@
 //! can't renew in time counts the lock as lost before anyone else can have it.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
@@ -83,6 +84,7 @@ pub struct Lock {
     stop: oneshot::Sender<()>,
     keeper: JoinHandle<Option<String>>,
     lost: watch::Receiver<Option<String>>,
+    term: Term,
 }
 
 /// Where a stack's lock lies in the home bucket.
@@ -161,14 +163,14 @@ async fn try_take(
                 None => None,
                 Some(kept) => {
                     let held = held(&kept);
-                    match held.holder.run == run {
-                        // The answer to our own write got lost, and the call was repeated.
-                        true => Some(kept.etag),
-                        false if now <= held.until => return Ok(Taken::Theirs(held)),
-                        false => match home.put(&key, &text, Condition::Is(&kept.etag)).await? {
-                            Put::Done(etag) => Some(etag),
-                            Put::Refused(_) => None,
-                        },
+                    // The answer to a write of our own may have got lost. When it came through
+                    // isn't known, so it is made anew, like one that expired.
+                    if held.holder.run != run && now <= held.until {
+                        return Ok(Taken::Theirs(held));
+                    }
+                    match home.put(&key, &text, Condition::Is(&kept.etag)).await? {
+                        Put::Done(etag) => Some(etag),
+                        Put::Refused(_) => None,
                     }
                 }
             },
@@ -189,14 +191,24 @@ impl Lock {
         let (stop, stopped) = oneshot::channel();
         let (tell, lost) = watch::channel(None);
         let run = sheet.holder.run.clone();
-        let keeper = Keeper { home: home.clone(), key: key.clone(), sheet, etag, since, tell };
+        let lease = Duration::from_millis(sheet.lease_ms);
+        let term = Term { lease, since: Arc::new(Mutex::new(since)) };
+        let keeper =
+            Keeper { home: home.clone(), key: key.clone(), sheet, etag, term: term.clone(), tell };
         let keeper = tokio::spawn(keeper.work(stopped));
-        Self { home, key, run, stop, keeper, lost }
+        Self { home, key, run, stop, keeper, lost, term }
     }
 
     /// Why the lock isn't ours any more, if that is so.
     pub fn is_lost(&self) -> Option<String> {
         self.lost.borrow().clone()
+    }
+
+    /// Says at any moment why the lock isn't ours any more: also before the keeper has noticed, after
+    /// a laptop slept or a terminal that was stopped held up the whole run.
+    pub fn watch(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
+        let (lost, term) = (self.lost.clone(), self.term.clone());
+        move || lost.borrow().clone().or_else(|| term.left().is_none().then(|| term.expired()))
     }
 
     /// Waits until the lock is lost; forever as long as it is ours.
@@ -234,21 +246,18 @@ struct Keeper {
     key: String,
     sheet: Sheet,
     etag: String,
-    /// When the write was sent that last extended the lease: the lease ends no earlier than this
-    /// plus its length.
-    since: Moment,
+    term: Term,
     tell: watch::Sender<Option<String>>,
 }
 
 impl Keeper {
     /// Works until it is told to stop or the lock is lost; gives the version of our lock.
     async fn work(mut self, mut stopped: oneshot::Receiver<()>) -> Option<String> {
-        let lease = Duration::from_millis(self.sheet.lease_ms);
-        let beat = (lease / 20).clamp(Duration::from_millis(10), Duration::from_secs(1));
+        let beat = (self.term.lease / 20).clamp(Duration::from_millis(10), Duration::from_secs(1));
         loop {
             tokio::select! {
                 _ = &mut stopped => return Some(self.etag),
-                why = self.beat(lease, beat) => if let Some(why) = why {
+                why = self.beat(beat) => if let Some(why) = why {
                     // The run that nobody watches any more needs no word.
                     let _ = self.tell.send(Some(why));
                     return None;
@@ -258,12 +267,10 @@ impl Keeper {
     }
 
     /// Waits a moment and renews if a third of the lease has passed; why the lock is lost, if so.
-    async fn beat(&mut self, lease: Duration, beat: Duration) -> Option<String> {
+    async fn beat(&mut self, beat: Duration) -> Option<String> {
         tokio::time::sleep(beat).await;
-        let passed = self.since.elapsed();
-        let expired = || format!("it could not be renewed for {} seconds", lease.as_secs_f64());
-        let Some(left) = lease.checked_sub(passed) else { return Some(expired()) };
-        if passed < lease / 3 {
+        let Some(left) = self.term.left() else { return Some(self.term.expired()) };
+        if left > self.term.lease * 2 / 3 {
             return None;
         }
         match tokio::time::timeout(left, self.renew()).await {
@@ -273,7 +280,7 @@ impl Keeper {
                 tracing::info!(%error, "the lock is not renewed yet");
                 None
             }
-            Err(_) => Some(expired()),
+            Err(_) => Some(self.term.expired()),
         }
     }
 
@@ -299,8 +306,33 @@ impl Keeper {
             },
         };
         self.etag = etag;
-        self.since = moment;
+        self.term.begin(moment);
         Ok(None)
+    }
+}
+
+/// How long a lock is ours without a renewal.
+#[derive(Clone)]
+struct Term {
+    lease: Duration,
+    /// When the write was sent that last extended the lease: the lease ends no earlier than this
+    /// plus its length.
+    since: Arc<Mutex<Moment>>,
+}
+
+impl Term {
+    fn begin(&self, since: Moment) {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    /// How long the lease still lasts; `None` when it is over.
+    fn left(&self) -> Option<Duration> {
+        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lease.checked_sub(since.elapsed())
+    }
+
+    fn expired(&self) -> String {
+        format!("it could not be renewed for {} seconds", self.lease.as_secs_f64())
     }
 }
 

@@ -1,7 +1,9 @@
 //! The way of every call to AWS: each waits for its turn, and an answer that says "too fast" slows
-//! down those that follow.
+//! down those that follow. How long an answer may take counts from when the call is sent, and how
+//! large it may be is limited.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
@@ -20,19 +22,32 @@ use aws_smithy_types::config_bag::ConfigBag;
 use tokio::time::Instant;
 
 use super::error::says_throttled;
+use super::gate::Gate;
 use super::pacing::Pacer;
+use super::{Class, Error};
+
+/// How long AWS may take for one answer, once the call is sent.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many of the SDK's attempts may go without one.
+const SILENT_ATTEMPTS: u32 = 2;
+/// Bytes of an answer that are read: the largest of AWS's, a thousand roles with all their policies,
+/// have less than half as many.
+const LARGEST_ANSWER: usize = 64_000_000;
+/// Its answer is left to whoever asked, who looks at its length first.
+const OBJECT: &str = "Object GetObject";
 
 /// An HTTP client whose calls keep to the pace that AWS allows.
 #[derive(Debug)]
 pub struct Paced {
     inner: SharedHttpClient,
     pacer: Arc<Mutex<Pacer>>,
+    gate: Gate,
 }
 
 impl Paced {
-    /// Around the client that really sends.
-    pub fn around(inner: SharedHttpClient) -> Self {
-        Self { inner, pacer: Arc::default() }
+    /// Around the client that really sends. Writes pass through the gate.
+    pub fn around(inner: SharedHttpClient, gate: Gate) -> Self {
+        Self { inner, pacer: Arc::default(), gate }
     }
 }
 
@@ -45,6 +60,7 @@ impl HttpClient for Paced {
         SharedHttpConnector::new(PacedConnector {
             inner: self.inner.http_connector(settings, components),
             pacer: Arc::clone(&self.pacer),
+            gate: self.gate.clone(),
         })
     }
 
@@ -69,15 +85,16 @@ impl HttpClient for Paced {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct PacedConnector {
     inner: SharedHttpConnector,
     pacer: Arc<Mutex<Pacer>>,
+    gate: Gate,
 }
 
 impl HttpConnector for PacedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (inner, pacer) = (self.inner.clone(), Arc::clone(&self.pacer));
+        let Self { inner, pacer, gate } = self.clone();
         HttpConnectorFuture::new(async move {
             let (service, operation) = called(&request);
             let pacing = |pacer: &Mutex<Pacer>| {
@@ -89,8 +106,22 @@ impl HttpConnector for PacedConnector {
                 tracing::debug!(service, operation, ?wait, "keeping to AWS's pace");
                 tokio::time::sleep(wait).await;
             }
-            let (response, throttled) = is_throttled(inner.call(request).await?).await?;
-            if throttled {
+            if let Some(why) = gate.shut()
+                && writes(&service, &operation, request.method())
+            {
+                return Err(final_word(Error::new(Class::Terminal, why)));
+            }
+            let silent = attempt(&request) >= SILENT_ATTEMPTS;
+            let answer = tokio::time::timeout(ANSWER_TIMEOUT, async {
+                let response = inner.call(request).await?;
+                let stays = operation == OBJECT && response.status().is_success();
+                if stays { Ok(response) } else { collected(response).await }
+            });
+            let response = answer.await.unwrap_or_else(|elapsed| match silent {
+                true => Err(final_word(unanswered())),
+                false => Err(ConnectorError::timeout(elapsed.into())),
+            })?;
+            if is_throttled(&response) {
                 let mut pacer = pacer.lock().unwrap_or_else(PoisonError::into_inner);
                 pacer.throttled(&service, &operation, Instant::now());
             }
@@ -99,19 +130,59 @@ impl HttpConnector for PacedConnector {
     }
 }
 
-/// Whether AWS refused because of too many calls. Only the body of a refusal tells, so that is
-/// read here and put back.
-async fn is_throttled(mut response: HttpResponse) -> Result<(HttpResponse, bool), ConnectorError> {
-    let status = response.status().as_u16();
-    if status < 400 {
-        return Ok((response, false));
-    }
+/// An error that the SDK makes no other attempt after.
+fn final_word(error: Error) -> ConnectorError {
+    ConnectorError::user(error.into())
+}
+
+fn unanswered() -> Error {
+    let seconds = ANSWER_TIMEOUT.as_secs();
+    Error::new(Class::Transient, format!("no answer from AWS within {seconds} seconds"))
+}
+
+/// The SDK's attempts at this call, this one included.
+fn attempt(request: &HttpRequest) -> u32 {
+    let about = request.headers().get("amz-sdk-request").unwrap_or_default();
+    let number = about.split(';').find_map(|part| part.trim().strip_prefix("attempt="));
+    number.and_then(|number| number.parse().ok()).unwrap_or(1)
+}
+
+/// Whether a call may change anything in the account. Credentials are fetched all the same.
+fn writes(service: &str, operation: &str, method: &str) -> bool {
+    let reads =
+        ["BatchGet", "Describe", "Get", "List"].iter().any(|verb| operation.starts_with(verb));
+    let unsigned = ["", "sts", "sso", "sso-oauth", "signin"].contains(&service);
+    !reads && !unsigned && !["GET", "HEAD"].contains(&method)
+}
+
+/// The response with its whole body, unless that is larger than any of AWS's: whatever sends it
+/// then isn't AWS, and may never end.
+async fn collected(mut response: HttpResponse) -> Result<HttpResponse, ConnectorError> {
     let body = std::mem::replace(response.body_mut(), SdkBody::taken());
-    let body = ByteStream::new(body).collect().await;
-    let body = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
-    let throttled = says_throttled(status, &String::from_utf8_lossy(&body));
-    *response.body_mut() = SdkBody::from(body);
-    Ok((response, throttled))
+    let mut body = ByteStream::new(body);
+    let mut whole = Vec::new();
+    while let Some(chunk) =
+        body.try_next().await.map_err(|error| ConnectorError::io(error.into()))?
+    {
+        if whole.len() + chunk.len() > LARGEST_ANSWER {
+            let megabytes = LARGEST_ANSWER / 1_000_000;
+            let message = format!("the answer has more than {megabytes} MB, as none of AWS's has");
+            let error = Error::new(Class::Terminal, message);
+            return Err(final_word(error.hint(
+                "look at what answers in AWS's place: AWS_ENDPOINT_URL, a proxy, the name server",
+            )));
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    *response.body_mut() = SdkBody::from(whole);
+    Ok(response)
+}
+
+/// Whether AWS refused because of too many calls. Only the body of a refusal tells.
+fn is_throttled(response: &HttpResponse) -> bool {
+    let status = response.status().as_u16();
+    let body = response.body().bytes().unwrap_or_default();
+    status >= 400 && says_throttled(status, &String::from_utf8_lossy(body))
 }
 
 /// The service that a request is signed for, and the operation, as far as the request tells: REST
@@ -152,6 +223,14 @@ fn rest_operation(service: &str, method: &str, uri: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+    use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+    use aws_types::SdkConfig;
+    use aws_types::region::Region;
+    use serde_json::Value;
+
+    use super::super::json;
     use super::*;
 
     fn request(
@@ -201,5 +280,88 @@ mod tests {
             pair("dms", "CreateEndpoint")
         );
         assert_eq!(called(&request("GET", "http://a/", &[], "")), pair("", "GET "));
+    }
+
+    #[test]
+    fn an_attempt_is_known_by_its_number() {
+        let numbered =
+            |text| attempt(&request("GET", "http://a/", &[("amz-sdk-request", text)], ""));
+        assert_eq!(numbered("attempt=1; max=5"), 1);
+        assert_eq!(numbered("ttl=20260101T000000Z; attempt=3; max=5"), 3);
+        assert_eq!(attempt(&request("GET", "http://a/", &[], "")), 1);
+    }
+
+    #[test]
+    fn reads_and_credentials_are_no_writes() {
+        for (service, operation, method) in [
+            ("rds", "DescribeDBInstances", "POST"),
+            ("s3", "HEAD ", "HEAD"),
+            ("s3", "Object GetObject", "GET"),
+            ("eks", "GET clusters", "GET"),
+            ("sts", "AssumeRole", "POST"),
+            ("", "PUT latest", "PUT"),
+        ] {
+            assert!(!writes(service, operation, method), "{service} {operation}");
+        }
+        for (service, operation, method) in [
+            ("rds", "CreateDBInstance", "POST"),
+            ("s3", "POST delete", "POST"),
+            ("s3", "PUT tagging", "PUT"),
+            ("eks", "POST clusters", "POST"),
+            ("redshift-data", "ExecuteStatement", "POST"),
+        ] {
+            assert!(writes(service, operation, method), "{service} {operation}");
+        }
+    }
+
+    /// What a call of this operation comes to, when whoever answers sends so many bytes, as long as
+    /// somebody reads them.
+    async fn answered(operation: &'static str, bytes: usize, gate: &Gate) -> Result<(), Error> {
+        use std::io::{Read, Write};
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            let _ = stream.read(&mut [0; 8192]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}");
+            let chunk = vec![b' '; 100_000];
+            let mut left = bytes;
+            while left > 0 && stream.write_all(&chunk[..left.min(chunk.len())]).is_ok() {
+                left = left.saturating_sub(chunk.len());
+            }
+            // Who hangs up with something unread resets the connection.
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        });
+        let http = aws_smithy_http_client::Builder::new().build_http();
+        let credentials = Credentials::new("AK", "secret", None, None, "test");
+        let config = SdkConfig::builder()
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .endpoint_url(format!("http://{address}"))
+            .http_client(Paced::around(http, gate.clone()));
+        json::Client::new(&config.build(), &json::LOGS).ask(operation, Value::Null).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_given_up() {
+        let open = Gate::default();
+        assert_eq!(answered("CreateLogGroup", 1_000_000, &open).await, Ok(()));
+        let error = answered("CreateLogGroup", usize::MAX, &open).await.unwrap_err();
+        assert_eq!(error.class, Class::Terminal);
+        assert_eq!(error.message, "the answer has more than 64 MB, as none of AWS's has");
+        assert!(error.hint.is_some());
+    }
+
+    #[tokio::test]
+    async fn no_write_passes_a_gate_that_is_shut() {
+        let gate = Gate::default();
+        let watched = gate.watch(|| Some("the lock is lost".to_owned()));
+        let error = answered("CreateLogGroup", 0, &gate).await.unwrap_err();
+        assert_eq!((error.class, error.message.as_str()), (Class::Terminal, "the lock is lost"));
+        assert_eq!(answered("DescribeLogGroups", 0, &gate).await, Ok(()));
+        drop(watched);
+        assert_eq!(answered("CreateLogGroup", 0, &gate).await, Ok(()));
     }
 }

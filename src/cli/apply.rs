@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 
 use super::Exit;
 use super::arguments::{PlanArguments, RunArguments, StackArguments, Variables};
-use super::carry_out::{Consent, carry_out};
+use super::carry_out::{Consent, carry_out, whole};
 use super::digest;
 use super::failed::Failed;
 use super::hold::holding;
@@ -93,6 +93,8 @@ impl Apply {
         holding(&session, command, self.run.wait, terminal, async |hold| {
             let (plan, world) = session.plan_and_world(purpose, &self.plan.options()).await?;
             if let Some(saved) = saved {
+                // What can't be read now hasn't gone.
+                whole(&plan)?;
                 saved.check_live(&digest::world(&world, &session.stack))?;
             }
             carry_out(&session, &plan, &consent, hold, terminal).await

@@ -203,6 +203,7 @@ impl PlanArguments {
         Options {
             targets: self.targets.iter().cloned().collect(),
             unprotect: self.force_unprotect,
+            careless: false,
             rotate: self.rotate.iter().cloned().collect(),
             rerun: self.seed_rerun.iter().cloned().collect(),
             accept: self.seed_accept.iter().cloned().collect(),

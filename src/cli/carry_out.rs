@@ -193,6 +193,7 @@ impl Run<'_> {
             self.recorder.tell(&event);
             progress.tell(event);
         };
+        let _watched = self.session.aws.gate.watch(self.hold.watch());
         let mut run = pin!(execute(&self.session.aws, self.plan, self.parallelism, stop, &tell));
         let mut redraw = tokio::time::interval(REDRAW);
         let asked = Cell::new(false);

@@ -10,9 +10,8 @@ use super::carry_out::{Consent, carry_out};
 use super::failed::Failed;
 use super::hold::holding;
 use super::session::{Purpose, Session};
-use crate::kind::OnDestroy;
+use crate::plan::Options;
 use crate::report::terminal::Terminal;
-use crate::stack::Stack;
 
 /// Take down everything that the stack owns
 ///
@@ -56,10 +55,10 @@ impl Destroy {
             json: self.json,
             ..PlanArguments::default()
         };
-        let mut session = Session::open(&self.stack, &arguments).await?;
+        let options = Options { careless: self.stack.sandbox, ..arguments.options() };
+        let session = Session::open(&self.stack, &arguments).await?;
         if self.stack.sandbox {
             terminal.err("In the sandbox, destroy lifts every protection.\n");
-            unprotect(&mut session.stack);
         }
         let consent = Consent {
             run: &self.run,
@@ -71,20 +70,9 @@ impl Destroy {
             timeline: self.timeline.as_deref(),
         };
         holding(&session, "destroy", self.run.wait, terminal, async |hold| {
-            let (plan, _) = session.plan_and_world(Purpose::Destroy, &arguments.options()).await?;
+            let (plan, _) = session.plan_and_world(Purpose::Destroy, &options).await?;
             carry_out(&session, &plan, &consent, hold, terminal).await
         })
         .await
-    }
-}
-
-/// Nothing in the sandbox is worth keeping, unless the stack says so outright.
-fn unprotect(stack: &mut Stack) {
-    for resource in &mut stack.resources {
-        resource.protect = false;
-        let words = resource.kind.facts();
-        if resource.on_destroy.is_none() && words.on_destroy.contains(&OnDestroy::Delete) {
-            resource.on_destroy = Some(OnDestroy::Delete);
-        }
     }
 }

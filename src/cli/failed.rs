@@ -69,12 +69,8 @@ impl From<Unconnected> for Failed {
 
 impl From<ReadError> for Failed {
     fn from(ReadError { kind, error }: ReadError) -> Self {
-        let denied = permission(&error.code);
-        let read = denied.map(|denied| match reading(kind) {
-            Some(actions) => format!("{denied}; a plan needs {actions} and tag:GetResources"),
-            None => denied,
-        });
-        said(format!("{kind} cannot be read: {}", words(&error)), error.hint.clone().or(read))
+        let help = error.hint.clone().or_else(|| permission(&error.code));
+        said(format!("{kind} cannot be read: {}", words(&error)), help)
     }
 }
 
@@ -103,19 +99,5 @@ fn words(error: &Error) -> String {
     match &error.request_id {
         Some(id) => format!("{error} (request id {id})"),
         None => error.to_string(),
-    }
-}
-
-/// The permissions that reading a kind takes.
-fn reading(kind: &str) -> Option<&'static str> {
-    match kind.split('_').next() {
-        Some("s3") => Some(
-            "s3:GetBucket*, s3:GetEncryptionConfiguration, s3:GetLifecycleConfiguration, s3:ListBucket",
-        ),
-        Some("iam") => Some("iam:Get*, iam:List*"),
-        Some("ec2") => Some("ec2:Describe*"),
-        Some("rds") => Some("rds:Describe*, rds:ListTagsForResource"),
-        Some("secretsmanager") => Some("secretsmanager:DescribeSecret, secretsmanager:ListSecrets"),
-        _ => None,
     }
 }

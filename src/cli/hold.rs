@@ -41,8 +41,18 @@ pub struct Hold {
 impl Hold {
     /// Waits until the lock is lost, and says so.
     pub async fn lost(&self) -> String {
-        format!("the lock is lost: {}", harmless(&self.lock.lost().await))
+        lost(&self.lock.lost().await)
     }
+
+    /// Says at any moment why nothing may be written any more.
+    pub fn watch(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
+        let watch = self.lock.watch();
+        move || watch().map(|why| lost(&why))
+    }
+}
+
+fn lost(why: &str) -> String {
+    format!("the lock is lost: {}", harmless(why))
 }
 
 /// Does the work while holding the stack's lock, and gives it back whatever comes of it.

@@ -13,8 +13,8 @@ use crate::report::terminal::Terminal;
 
 /// Take a stack's lock away from the run that holds it
 ///
-/// The lock of a run that is dead frees itself within a minute. A run that is alive notices that
-/// its lock is gone, and stops before its next write.
+/// The lock of a run that is dead frees itself within a minute. A run that is alive notices within
+/// half a minute that its lock is gone, and writes nothing from then on: stop it first if you can.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -1,4 +1,4 @@
-//! The loop that every create and update goes through, and the one for deletes.
+//! The loop that every create and update goes through.
 //!
 //! Read; create if absent; read until ready; diff; update; read; the diff must be empty.
 //! Whatever happens in between, killed or not, the next run starts at the top and ends here.
@@ -19,7 +19,7 @@ use crate::plan::{Action, Facts, Step, answer, ignoring};
 use crate::reference;
 
 /// How long a resource may take to become ready or to go.
-const READY_LIMIT: Duration = Duration::from_secs(90 * 60);
+pub(super) const READY_LIMIT: Duration = Duration::from_secs(90 * 60);
 /// How long a created resource may stay invisible, or a change may take to show.
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 /// How long something that is said to be there may stay invisible, before lagoa takes it for
@@ -27,7 +27,7 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 const GLIMPSE_LIMIT: Duration = Duration::from_secs(15);
 /// How long something that was seen may be missing from what AWS shows, which can go back to how
 /// it was a moment ago, before lagoa takes it for gone. What shows in part only may look broken.
-const DOUBT_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const DOUBT_LIMIT: Duration = Duration::from_secs(5);
 /// Updates without progress that may be tried before lagoa says that AWS doesn't keep a value.
 const UPDATES: usize = 4;
 /// Updates of one resource at all.
@@ -56,8 +56,9 @@ impl Run<'_> {
         if live.is_none() && step.live.is_some() && step.replaces.is_empty() {
             live = self.seen_within(step, &desired, DOUBT_LIMIT).await?;
         }
+        let live = self.without_the_old(step, &desired, live).await?;
         self.check_unchanged(step, &desired, live.as_ref())?;
-        let mut made = false;
+        let (mut live, mut made) = (live, false);
         if live.is_none() {
             made = self.create(step, &desired).await?;
             live = self.appear(step, &desired).await?;
@@ -97,6 +98,44 @@ impl Run<'_> {
         }
     }
 
+    /// Waits until AWS no longer shows what this step puts a new one in the place of: what is still
+    /// being deleted, and what is gone, as what AWS shows can go back to how it was a moment ago.
+    async fn without_the_old(
+        &self,
+        step: &Step,
+        desired: &Value,
+        live: Option<Live>,
+    ) -> Result<Option<Live>, Failure> {
+        let patience = self.patience(step);
+        let mut live = live;
+        while let Some(now) = &live {
+            let leaving = step.action == Action::Create && now.phase.is_leaving();
+            let limit = match leaving && self.is_ours(now) {
+                true => READY_LIMIT,
+                false if self.is_replaced(step, desired, now) => SETTLE_LIMIT,
+                false => break,
+            };
+            self.status(step, "waiting until the old one is gone".to_owned());
+            if !self.pause(&patience, limit, "AWS to show that the old one is gone").await? {
+                break;
+            }
+            live = self.read(step, desired).await?;
+        }
+        Ok(live)
+    }
+
+    /// Whether this can only be the old one of a replacement.
+    fn is_replaced(&self, step: &Step, desired: &Value, now: &Live) -> bool {
+        if step.replaces.is_empty() || step.kind.facts().seed || !self.is_ours(now) {
+            return false;
+        }
+        let wanted = self.settled(step, desired, now);
+        let changes = diff(step.kind.schema(), &wanted, &now.fields, &step.ignore);
+        matches!(&now.phase, Phase::Failed(_))
+            || changes.iter().any(|change| change.immutable)
+            || step.kind.replace_because(&wanted, &now.fields).is_some()
+    }
+
     /// Whether a person asked for this step although nothing differs.
     fn is_ordered(&self, step: &Step) -> bool {
         let orders = &self.aws.orders;
@@ -121,7 +160,7 @@ impl Run<'_> {
     }
 
     /// Reads what somebody waits for; of what is still pending, only the phase counts.
-    async fn glance(&self, step: &Step, desired: &Value) -> Result<Option<Live>, Error> {
+    pub(super) async fn glance(&self, step: &Step, desired: &Value) -> Result<Option<Live>, Error> {
         self.look(step, desired, true).await
     }
 
@@ -167,15 +206,21 @@ impl Run<'_> {
         }
     }
 
-    fn cx<'a>(&'a self, step: &'a Step, status: &'a dyn Fn(String)) -> Cx<'a> {
-        Cx { aws: self.aws, name: &step.name, key: &step.key, rotate: false, turn: 0, status }
+    pub(super) fn cx<'a>(
+        &'a self,
+        step: &'a Step,
+        status: &'a dyn Fn(String),
+        stopping: &'a dyn Fn() -> bool,
+    ) -> Cx<'a> {
+        let Step { name, key, .. } = step;
+        Cx { aws: self.aws, name, key, rotate: false, turn: 0, status, stopping }
     }
 
-    fn patience(&self, step: &Step) -> Patience {
+    pub(super) fn patience(&self, step: &Step) -> Patience {
         Patience::new(self.origin, typical(step))
     }
 
-    fn is_ours(&self, live: &Live) -> bool {
+    pub(super) fn is_ours(&self, live: &Live) -> bool {
         live.owner.as_ref().is_some_and(|owner| owner.stack == self.plan.site.stack)
     }
 
@@ -189,7 +234,8 @@ impl Run<'_> {
     async fn create(&self, step: &Step, desired: &Value) -> Result<bool, Failure> {
         self.status(step, "creating".to_owned());
         let status = |text| self.status(step, text);
-        let cx = self.cx(step, &status);
+        let stopping = || self.stop.requested();
+        let cx = self.cx(step, &status, &stopping);
         match self.call(step, false, || step.kind.create(desired, &cx)).await {
             Ok(()) => Ok(true),
             Err(Failure::Aws(error)) if error.class == Class::Already => {
@@ -217,7 +263,7 @@ impl Run<'_> {
     }
 
     /// Reads until something is there; `None` when nothing has come up within the limit.
-    async fn seen_within(
+    pub(super) async fn seen_within(
         &self,
         step: &Step,
         desired: &Value,
@@ -290,14 +336,15 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         self.status(step, if turn.made { "setting up" } else { "updating" }.to_owned());
         let status = |text| self.status(step, text);
+        let stopping = || self.stop.requested();
         let rotate = turn.ordered && self.aws.orders.rotate.contains(&step.key);
-        let cx = Cx { rotate, turn: turn.number, ..self.cx(step, &status) };
+        let cx = Cx { rotate, turn: turn.number, ..self.cx(step, &status, &stopping) };
         self.call(step, turn.made, || step.kind.update(desired, &live.fields, &cx)).await
     }
 
     /// One verb, called again as long as its errors are worth it. What was made a moment ago may
     /// not be visible everywhere yet, so "gone" and "not assumable" mean "wait" then, and only then.
-    async fn call<F>(
+    pub(super) async fn call<F>(
         &self,
         step: &Step,
         made: bool,
@@ -338,7 +385,7 @@ impl Run<'_> {
 
     /// Waits before AWS is asked again; false once the limit has passed. Whoever stops the run
     /// doesn't wait any longer.
-    async fn pause(
+    pub(super) async fn pause(
         &self,
         patience: &Patience,
         limit: Duration,
@@ -348,49 +395,6 @@ impl Run<'_> {
             biased;
             () = self.stop.wanted() => Err(Failure::Stopped(what.to_owned())),
             more = patience.pause(limit) => Ok(more),
-        }
-    }
-
-    pub(super) async fn delete(&self, step: &Step) -> Result<(), Failure> {
-        let seen = self.seen_within(step, &Value::Null, DOUBT_LIMIT).await?;
-        let Some(mut live) = seen else { return Ok(()) };
-        if !self.is_ours(&live) {
-            return Err(changed(format!("{} isn't this stack's any more", step.name)));
-        }
-        self.status(step, "deleting".to_owned());
-        let status = |text| self.status(step, text);
-        let cx = self.cx(step, &status);
-        let patience = self.patience(step);
-        let mut asked = None;
-        let mut left = false;
-        loop {
-            let leaving = matches!(&live.phase, Phase::Pending(why) if why == "deleting");
-            // What fails to go, or leaves something behind, is asked to go once more.
-            let stuck =
-                matches!(&live.phase, Phase::Failed(_)) && asked != Some(live.phase.clone());
-            if !leaving && (asked.is_none() || stuck) {
-                asked = Some(live.phase.clone());
-                let delete = || step.kind.delete(&live.fields, &step.farewell, &cx);
-                self.call(step, false, delete).await.map_err(|error| still_used(step, error))?;
-            }
-            match self.glance(step, &Value::Null).await? {
-                None => return Ok(()),
-                Some(still) => live = still,
-            }
-            match &live.phase {
-                Phase::Pending(why) => {
-                    left |= why == "deleting";
-                    self.status(step, why.clone());
-                }
-                Phase::Failed(why) if left && asked.as_ref() == Some(&live.phase) => {
-                    let message = format!("AWS reports it as {why}");
-                    return Err(Error::new(Class::Terminal, message).into());
-                }
-                _ => {}
-            }
-            if !self.pause(&patience, READY_LIMIT, "it to be gone").await? {
-                return Err(Error::new(Class::Terminal, "it didn't go in 90 minutes").into());
-            }
         }
     }
 }
@@ -403,22 +407,6 @@ fn in_the_way(error: &Error) -> String {
     }
 }
 
-/// Whoever uses what is replaced, and could take the new one in its stead, is updated after the
-/// replacement; a service that refuses to delete what is used leaves no order that works.
-fn still_used(step: &Step, failure: Failure) -> Failure {
-    match failure {
-        Failure::Aws(error) if error.class == Class::Dependency && !step.replaces.is_empty() => {
-            let hint = format!(
-                "give {} another key: then the new one is made first, what uses it goes over to \
-                 it, and the old one goes last",
-                step.key
-            );
-            error.hint(hint).into()
-        }
-        other => other,
-    }
-}
-
 /// A difference that wasn't there when the plan was made. Neither one that has gone by itself
 /// counts, nor one that an earlier step of this run may have made.
 fn strayed(then: &[Change], now: &[Change], ours: impl Fn(&str) -> bool) -> Option<Change> {
@@ -427,7 +415,7 @@ fn strayed(then: &[Change], now: &[Change], ours: impl Fn(&str) -> bool) -> Opti
     now.iter().find(|one| !planned(one) && !ours(&one.path)).cloned()
 }
 
-fn changed(what: String) -> Failure {
+pub(super) fn changed(what: String) -> Failure {
     Failure::Changed(what)
 }
 

@@ -17,28 +17,24 @@ pub fn typical(step: &Step) -> Duration {
 
 /// For each step, how long it and the longest chain of those that wait for it typically take.
 pub fn poles(plan: &Plan) -> Vec<Duration> {
-    let mut poles: Vec<Option<Duration>> = vec![None; plan.steps.len()];
     let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); plan.steps.len()];
     for step in &plan.steps {
         for need in &step.needs {
             dependents[*need].push(step.id);
         }
     }
-    // Whoever has been looked at with all its dependents is done; the others come back after them.
-    let mut open: Vec<usize> = (0..plan.steps.len()).collect();
-    while let Some(id) = open.pop() {
-        if poles[id].is_some() {
-            continue;
-        }
-        let unknown: Vec<usize> =
-            dependents[id].iter().copied().filter(|one| poles[*one].is_none()).collect();
-        if unknown.is_empty() {
-            let after = dependents[id].iter().filter_map(|one| poles[*one]).max();
-            poles[id] = Some(typical(&plan.steps[id]) + after.unwrap_or_default());
-        } else {
-            open.push(id);
-            open.extend(unknown);
+    let mut poles = vec![Duration::ZERO; plan.steps.len()];
+    let mut seen = vec![false; plan.steps.len()];
+    // Each comes up twice: to look at its dependents first, and then for itself.
+    let mut open: Vec<(usize, bool)> = (0..plan.steps.len()).map(|id| (id, false)).collect();
+    while let Some((id, dependents_done)) = open.pop() {
+        if dependents_done {
+            let after = dependents[id].iter().map(|one| poles[*one]).max();
+            poles[id] = typical(&plan.steps[id]) + after.unwrap_or_default();
+        } else if !std::mem::replace(&mut seen[id], true) {
+            open.push((id, true));
+            open.extend(dependents[id].iter().map(|one| (*one, false)));
         }
     }
-    poles.into_iter().map(Option::unwrap_or_default).collect()
+    poles
 }

@@ -65,6 +65,7 @@ impl Planner<'_> {
     }
 
     fn remove(&mut self, kind: &'static dyn AnyKind, key: String, live: &Live, words: Words) {
+        let words = if self.options.careless { words.without_care(kind) } else { words };
         let farewell = self.farewell(words.on_destroy, kind, &live.name);
         let retain = farewell.on_destroy == Some(OnDestroy::Retain);
         let mut step = Step {
@@ -111,7 +112,7 @@ impl Planner<'_> {
                 }
             }
         }
-        for (id, users) in waits {
+        for (id, users) in apart_from_rings(&self.steps, waits) {
             self.steps[id].needs.extend(users);
         }
     }
@@ -163,11 +164,45 @@ impl Planner<'_> {
     }
 }
 
+/// What each delete waits for, without what would have steps wait for each other: those go at the
+/// same time, and each lets go of the others, as security groups do whose rules name each other.
+fn apart_from_rings(
+    steps: &[Step],
+    mut waits: BTreeMap<usize, BTreeSet<usize>>,
+) -> BTreeMap<usize, BTreeSet<usize>> {
+    let all = waits.clone();
+    let needs = |id: usize| steps[id].needs.iter().chain(all.get(&id).into_iter().flatten());
+    let reaches = |from: usize, to: usize| {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+        while let Some(id) = open.pop() {
+            if id == to {
+                return true;
+            }
+            if seen.insert(id) {
+                open.extend(needs(id));
+            }
+        }
+        false
+    };
+    for (gone, users) in &mut waits {
+        users.retain(|user| !reaches(*user, *gone));
+    }
+    waits
+}
+
 /// What the stack says, or said, of a resource that goes.
 struct Words {
     on_destroy: Option<OnDestroy>,
     protect: bool,
     orphan: bool,
+}
+
+impl Words {
+    fn without_care(self, kind: &dyn AnyKind) -> Self {
+        let delete = kind.facts().on_destroy.contains(&OnDestroy::Delete);
+        let word = self.on_destroy.or(delete.then_some(OnDestroy::Delete));
+        Self { on_destroy: word, protect: false, ..self }
+    }
 }
 
 /// A use of another resource, as AWS reports it.

@@ -125,9 +125,8 @@ pub fn permission(code: &str) -> Option<String> {
     let denied =
         ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"];
     if denied.contains(&code) {
-        return Some(
-            "the role or user that runs lagoa lacks a permission for this call".to_owned(),
-        );
+        let lacks = "the role or user that runs lagoa lacks a permission for this call";
+        return Some(format!("{lacks}; `lagoa policy` prints what a stack takes"));
     }
     let expired =
         ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId"];

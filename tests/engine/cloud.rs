@@ -47,6 +47,8 @@ pub struct Nature {
     pub stale: Duration,
     /// How long it is `deleting`.
     pub leaving: Duration,
+    /// How long all reads but the first show it again when it was deleted.
+    pub haunts: Duration,
     /// What it comes up with whatever the create said.
     pub comes_with: BTreeMap<&'static str, Value>,
     /// Fields that updates leave as they are without a word.
@@ -73,6 +75,8 @@ struct Thing {
 #[derive(Default)]
 pub struct Cloud {
     things: BTreeMap<String, Thing>,
+    /// What was deleted: how often it was looked for, and until when it shows again.
+    ghosts: BTreeMap<String, (Live, usize, Instant)>,
     pub natures: BTreeMap<String, Nature>,
     /// `verb name`, in the order of arrival.
     pub calls: Vec<String>,
@@ -274,7 +278,11 @@ impl Toy {
         }
         match cloud.things.get_mut(name) {
             Some(thing) if !nature.leaving.is_zero() => thing.leaving = Some(now + nature.leaving),
-            _ => _ = cloud.things.remove(name),
+            _ => {
+                let ghost = cloud.seen(name).map(|live| (live, 0, now + nature.haunts));
+                cloud.ghosts.extend(ghost.map(|ghost| (name.to_owned(), ghost)));
+                cloud.things.remove(name);
+            }
         }
         Ok(())
     }
@@ -292,6 +300,15 @@ impl Cloud {
             true => Ok(()),
             false => Err(Error::new(Class::Terminal, format!("{arn} doesn't exist"))),
         }
+    }
+
+    fn look(&mut self, name: &str) -> Option<Live> {
+        let (ghost, looks, until) = match self.ghosts.get_mut(name) {
+            Some(ghost) if !self.things.contains_key(name) => ghost,
+            _ => return self.seen(name),
+        };
+        *looks += 1;
+        (*looks > 1 && *until > Instant::now()).then(|| ghost.clone())
     }
 
     fn seen(&self, name: &str) -> Option<Live> {
@@ -362,8 +379,8 @@ impl AnyKind for Toy {
             if let Some(Fault::Refuse(class)) = fault {
                 return Err(Error::new(class, "read refused"));
             }
-            let cloud = self.cloud.borrow();
-            Ok(wanted.iter().filter_map(|one| cloud.seen(&one.name)).collect())
+            let mut cloud = self.cloud.borrow_mut();
+            Ok(wanted.iter().filter_map(|one| cloud.look(&one.name)).collect())
         })
     }
 

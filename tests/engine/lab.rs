@@ -130,8 +130,13 @@ impl Lab {
 
     /// What would be deleted.
     pub async fn plan_destroy(&self) -> Plan {
+        self.plan_destroy_with(&Options::default()).await
+    }
+
+    /// What would be deleted with these options.
+    pub async fn plan_destroy_with(&self, options: &Options) -> Plan {
         let (stack, graph) = self.stack();
-        destroy(&stack, &graph, &self.world().await, &self.aws.site, &Options::default())
+        destroy(&stack, &graph, &self.world().await, &self.aws.site, options)
     }
 
     /// Plans and carries out.

@@ -22,7 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::aws::error::chain;
-use crate::aws::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Class, Error};
+use crate::aws::{CONNECT_TIMEOUT, Class, Error};
 
 /// The way to GitHub's tokens.
 #[derive(Debug)]
@@ -58,12 +58,7 @@ impl Tokens {
             .with_connection_poisoning()
             .endpoint_url(origin)
             .no_auth()
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(CONNECT_TIMEOUT)
-                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                    .build(),
-            )
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
             .standard_retry(&RetryConfig::standard())
             .retry_classifier(TransientErrorClassifier::<Refused>::new())
             .retry_classifier(HttpStatusCodeClassifier::default())

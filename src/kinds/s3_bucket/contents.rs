@@ -1,7 +1,7 @@
 //! What is in the bucket: counting it and deleting it.
 
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{Delete, Error as S3Error, ObjectIdentifier};
 use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -53,12 +53,15 @@ pub async fn describe(cx: &Cx<'_>) -> Result<Option<String>, Error> {
 pub async fn clear_folders(cx: &Cx<'_>) -> Result<bool, Error> {
     let page = absent(cx.s3.list_object_versions().bucket(cx.name).send().await)?;
     let Some(page) = page.filter(|page| words(page).is_none()) else { return Ok(false) };
-    delete_batch(identifiers(&page)?, false, cx).await?;
-    Ok(true)
+    match delete_batch(identifiers(&page)?, false, cx).await?.refusal {
+        Some(error) => Err(error),
+        None => Ok(true),
+    }
 }
 
 /// Deletes every version and delete marker: lists a page from the start, deletes it, and so on
-/// until there is none. `bypass` lifts governance locks.
+/// until there is none. `bypass` lifts governance locks. A page that is deleted in part only is
+/// listed again, as long as it is the service that was in trouble.
 pub async fn empty(bypass: bool, cx: &Cx<'_>) -> Result<(), Error> {
     let mut deleted = 0;
     loop {
@@ -69,8 +72,29 @@ pub async fn empty(bypass: bool, cx: &Cx<'_>) -> Result<(), Error> {
             return Ok(());
         }
         let batches = objects.chunks(BATCH).map(|batch| delete_batch(batch.to_vec(), bypass, cx));
-        deleted += try_join_all(batches).await?.into_iter().sum::<usize>();
+        let batches = try_join_all(batches).await?;
+        let now: usize = batches.iter().map(|batch| batch.deleted).sum();
+        if let Some(error) = batches.into_iter().find_map(|batch| batch.failed(now > 0)) {
+            return Err(error);
+        }
+        deleted += now;
         (cx.status)(format!("emptying: {} versions deleted", grouped(deleted)));
+        cx.go_on()?;
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+struct Deleted {
+    deleted: usize,
+    /// Why the first of the others wasn't.
+    refusal: Option<Error>,
+}
+
+impl Deleted {
+    /// Why the rest isn't worth another try, after some of all was deleted or nothing.
+    fn failed(self, some: bool) -> Option<Error> {
+        self.refusal.filter(|error| !some || !error.is_outage())
     }
 }
 
@@ -89,29 +113,42 @@ async fn delete_batch(
     objects: Vec<ObjectIdentifier>,
     bypass: bool,
     cx: &Cx<'_>,
-) -> Result<usize, Error> {
+) -> Result<Deleted, Error> {
     let count = objects.len();
     if count == 0 {
-        return Ok(0);
+        return Ok(Deleted::default());
     }
     let batch = Delete::builder().set_objects(Some(objects)).quiet(true).build()?;
     let call = cx.s3.delete_objects().bucket(cx.name).delete(batch);
     let call = call.set_bypass_governance_retention(bypass.then_some(true));
-    let Some(reply) = absent(call.send().await)? else { return Ok(0) };
-    let Some(first) = reply.errors().first() else { return Ok(count) };
-    let (code, message) = (first.code().unwrap_or_default(), first.message().unwrap_or_default());
-    let failed = reply.errors().len();
-    let error = Error {
-        code: code.to_owned(),
-        ..Error::new(
-            class(code, message, None),
-            format!(
-                "{failed} of {count} objects could not be deleted, the first: {}: {message}",
-                first.key().unwrap_or_default()
-            ),
-        )
+    let Some(reply) = absent(call.send().await)? else { return Ok(Deleted::default()) };
+    Ok(deleted(count, reply.errors()))
+}
+
+/// What the errors inside an answer say about a batch of so many. One that calling again can't help
+/// tells more than one that it can.
+fn deleted(count: usize, errors: &[S3Error]) -> Deleted {
+    let class_of = |error: &S3Error| {
+        class(error.code().unwrap_or_default(), error.message().unwrap_or_default(), None)
     };
-    Err(if code == "AccessDenied" { locked(error) } else { error })
+    let passes = |error: &&S3Error| matches!(class_of(error), Class::Throttled | Class::Transient);
+    let worst = errors.iter().find(|error| !passes(error)).or(errors.first());
+    let refusal = worst.map(|one| {
+        let (code, message) = (one.code().unwrap_or_default(), one.message().unwrap_or_default());
+        let error = Error {
+            code: code.to_owned(),
+            ..Error::new(
+                class_of(one),
+                format!(
+                    "{} of {count} objects could not be deleted, such as {}: {message}",
+                    errors.len(),
+                    one.key().unwrap_or_default()
+                ),
+            )
+        };
+        if code == "AccessDenied" { locked(error) } else { error }
+    });
+    Deleted { deleted: count.saturating_sub(errors.len()), refusal }
 }
 
 fn locked(error: Error) -> Error {
@@ -125,7 +162,7 @@ fn locked(error: Error) -> Error {
 pub async fn abort_uploads(cx: &Cx<'_>) -> Result<(), Error> {
     let mut after = (None, None);
     loop {
-        let (key, upload) = after;
+        let (key, upload) = after.clone();
         let list = cx.s3.list_multipart_uploads().bucket(cx.name);
         let page = list.set_key_marker(key).set_upload_id_marker(upload).send().await;
         let Some(page) = absent(page)? else { return Ok(()) };
@@ -135,10 +172,12 @@ pub async fn abort_uploads(cx: &Cx<'_>) -> Result<(), Error> {
             gone_is_fine(call.send().await)
         });
         stream::iter(aborts).buffer_unordered(ABORTS_AT_ONCE).try_collect::<Vec<()>>().await?;
-        if page.is_truncated() != Some(true) {
+        let next = (page.next_key_marker.clone(), page.next_upload_id_marker.clone());
+        if page.is_truncated() != Some(true) || next == after {
             return Ok(());
         }
-        after = (page.next_key_marker, page.next_upload_id_marker);
+        cx.go_on()?;
+        after = next;
     }
 }
 
@@ -195,5 +234,18 @@ mod tests {
             .build();
         let keys: Vec<_> = identifiers(&page).unwrap().into_iter().map(|one| one.key).collect();
         assert_eq!(keys, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_batch_that_failed_in_part_is_gone_on_with_unless_that_is_hopeless() {
+        let error = |code: &str| S3Error::builder().key("a").code(code).build();
+        let all = |errors: &[S3Error]| deleted(10, errors);
+        assert_eq!(all(&[]).deleted, 10);
+        let slow = [error("SlowDown"), error("InternalError")];
+        assert_eq!(all(&slow).deleted, 8);
+        assert!(all(&slow).failed(true).is_none());
+        assert_eq!(all(&slow).failed(false).unwrap().class, Class::Throttled);
+        let refused = all(&[error("SlowDown"), error("AccessDenied")]).failed(true).unwrap();
+        assert_eq!((refused.code.as_str(), refused.hint.is_some()), ("AccessDenied", true));
     }
 }

@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::{Tag, Tagging};
 
 use crate::aws::Error;
-use crate::field::{Tags, reserved_tag};
+use crate::field::{Tags, lasting_tag};
 use crate::kind::Cx;
 
 /// As S3 takes them.
@@ -26,7 +26,7 @@ pub async fn put(tags: &Tags, live: &Tags, cx: &Cx<'_>) -> Result<(), Error> {
 }
 
 fn merged(tags: &Tags, live: &Tags) -> Tags {
-    let kept = live.iter().filter(|(key, _)| reserved_tag(key));
+    let kept = live.iter().filter(|(key, _)| lasting_tag(key));
     kept.chain(tags.iter()).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
@@ -39,7 +39,13 @@ mod tests {
         let tags = |pairs: &[(&str, &str)]| -> Tags {
             pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
-        let live = tags(&[("aws:x", "1"), ("lagoa:name", "old"), ("gone", "1"), ("Team", "a")]);
+        let live = tags(&[
+            ("aws:x", "1"),
+            ("lagoa:name", "old"),
+            ("gone", "1"),
+            ("Team", "a"),
+            ("lagoa:protect", "true"),
+        ]);
         let desired = tags(&[("lagoa:name", "new"), ("Team", "b")]);
         let all = tags(&[("aws:x", "1"), ("lagoa:name", "new"), ("Team", "b")]);
         assert_eq!(merged(&desired, &live), all);
