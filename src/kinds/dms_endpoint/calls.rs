@@ -59,10 +59,10 @@ impl DmsEndpoint {
         self.access_differs(live)
             || self.ssl_mode.differs(&live.ssl_mode)
             || self.certificate.differs(&live.certificate)
-            || self.postgres.differs(&live.postgres)
-            || self.mysql.differs(&live.mysql)
-            || self.s3.differs(&live.s3)
-            || self.redshift.differs(&live.redshift)
+            || self.postgres.as_ref().is_some_and(|own| own.differs(live.postgres.as_ref()))
+            || self.mysql.as_ref().is_some_and(|own| own.differs(live.mysql.as_ref()))
+            || self.s3.as_ref().is_some_and(|own| own.differs(live.s3.as_ref()))
+            || self.redshift.as_ref().is_some_and(|own| own.differs(live.redshift.as_ref()))
             || self.dynamodb.differs(&live.dynamodb)
     }
 
@@ -152,5 +152,30 @@ impl DmsEndpoint {
 
     fn secret_role_arn(&self) -> Option<String> {
         self.secret_role.as_ref().map(|role| role.0.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn endpoint(s3: Value) -> DmsEndpoint {
+        serde_json::from_value(json!({ "type": "target", "engine": "s3", "s3": s3 }))
+            .expect("an endpoint")
+    }
+
+    #[test]
+    fn what_dms_filled_in_is_no_change() {
+        let filled = json!({
+            "bucket": "raw", "role": "r", "folder": "", "compression": "none", "csv_delimiter": ",",
+        });
+        let live = endpoint(filled);
+        let own = endpoint(json!({ "bucket": "raw", "role": "r" }));
+        assert!(!own.must_be_sent(&live));
+        let other = endpoint(json!({ "bucket": "raw", "role": "r", "compression": "gzip" }));
+        assert!(other.must_be_sent(&live));
+        assert!(endpoint(json!({ "timestamp_column_name": "at" })).must_be_sent(&live));
     }
 }
