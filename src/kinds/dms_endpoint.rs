@@ -25,8 +25,8 @@ pub use settings::{Dynamodb, Mysql, Postgres, Redshift, S3};
 /// most the block of that engine's settings. Names are kept in lower case.
 ///
 /// DMS keeps the password that it is given. lagoa notices when RDS has rotated a managed password
-/// of the database in `rds`, and sends the new one; after another password has changed, `--rotate
-/// KEY` does.
+/// of the database in `rds`, and sends the new one once no task works with the endpoint; after
+/// another password has changed, `--rotate KEY` does.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DmsEndpoint {
@@ -84,8 +84,8 @@ pub struct DmsEndpoint {
     /// AWS's word for the state it is in.
     #[serde(default)]
     pub status: Computed<String>,
-    /// RDS has rotated the managed password since DMS was given it; lagoa sends the new one. Which
-    /// one DMS has is kept in the tag `lagoa:password`.
+    /// RDS has rotated the managed password since DMS was given it, and no task works with the old
+    /// one; lagoa sends the new one. Which one DMS has is kept in the tag `lagoa:password`.
     #[serde(default)]
     pub password_outdated: Derived<bool>,
 }
@@ -165,7 +165,8 @@ role-dms-s3-raw:
         read: &[
             Grant::of(&["dms:DescribeEndpoints"], ANY),
             Grant::of(&["dms:ListTagsForResource"], &["dms:{region}:{account}:endpoint:*"]),
-            // Which version the password of an RDS server of the stack has.
+            // Which version the password of an RDS server of the stack has, and whether that counts.
+            Grant::of(&["dms:DescribeReplicationTasks"], ANY).given("rds"),
             Grant::of(
                 &["secretsmanager:DescribeSecret"],
                 &["secretsmanager:{region}:{account}:secret:rds!*"],
@@ -235,7 +236,7 @@ role-dms-s3-raw:
             let (name, mut fields) = (live::name(one), live::read(one, tags)?);
             let wanted = wanted.iter().find(|wanted| wanted.name == name);
             if let Some(desired) = wanted.and_then(|wanted| wanted.desired.as_ref()) {
-                fields.password_outdated = desired.is_behind(aws, &fields.tags).await?.into();
+                fields.password_outdated = desired.is_behind(aws, &fields).await?.into();
             }
             found.push(Found { name, fields });
         }

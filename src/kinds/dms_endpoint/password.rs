@@ -1,9 +1,11 @@
 //! The password that DMS was given. RDS rotates a managed one every seven days, and DMS goes on with
 //! the one it knows, so a tag on the endpoint tells which version that is.
 
+use aws_sdk_databasemigration::types::ReplicationTask;
+
 use super::DmsEndpoint;
-use crate::aws::{Aws, Error, vault};
-use crate::field::{Database, SecretSource, Tags};
+use crate::aws::{Aws, Error, absent, vault};
+use crate::field::{Database, SecretSource};
 
 /// The version of the managed password that DMS was given.
 pub const TAG: &str = "lagoa:password";
@@ -27,11 +29,31 @@ impl DmsEndpoint {
         Ok(vault::describe(aws, secret).await?.and_then(|secret| secret.version))
     }
 
-    /// Whether DMS has another password than the one that counts, by the endpoint's tags.
-    pub(super) async fn is_behind(&self, aws: &Aws, tags: &Tags) -> Result<bool, Error> {
+    /// Whether DMS has another password than the one that counts, by the endpoint's tags. A task
+    /// that is at work goes on with the connections that it has, and DMS changes nothing under it:
+    /// until it stands still, that doesn't count.
+    pub(super) async fn is_behind(&self, aws: &Aws, live: &Self) -> Result<bool, Error> {
         let now = self.password_version(aws).await?;
-        Ok(now.is_some_and(|now| tags.get(TAG) != Some(&now)))
+        let behind = now.is_some_and(|now| live.tags.get(TAG) != Some(&now));
+        Ok(behind && !is_at_work(aws, live.arn.as_deref().unwrap_or_default()).await?)
     }
+}
+
+/// Whether a task works with the endpoint.
+async fn is_at_work(aws: &Aws, arn: &str) -> Result<bool, Error> {
+    let call = aws.dms.describe_replication_tasks().without_settings(true);
+    let mut pages = call.into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let Some(page) = absent(page)? else { break };
+        let works = |task: &ReplicationTask| {
+            let ends = [task.source_endpoint_arn(), task.target_endpoint_arn()];
+            ends.contains(&Some(arn)) && matches!(task.status(), Some("running" | "starting"))
+        };
+        if page.replication_tasks().iter().any(works) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]
