@@ -4,9 +4,9 @@ use aws_sdk_databasemigration::types::{
     DynamoDbSettings, MySqlSettings, PostgreSqlSettings, RedshiftSettings, S3Settings,
 };
 
-use super::wire::word;
 use super::{DmsEndpoint, Engine, SslMode, password};
 use crate::aws::password::Password;
+use crate::aws::words::word;
 use crate::aws::{Aws, Error, dms};
 use crate::field::{Database, Differs, Tags};
 use crate::kind::Cx;
