@@ -26,6 +26,7 @@ pub mod password;
 pub mod policies;
 pub mod rds_connection;
 pub mod rds_parameters;
+pub mod rds_password;
 pub mod rds_tags;
 pub mod rds_versions;
 pub mod redshift_serverless_tags;

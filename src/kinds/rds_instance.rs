@@ -14,7 +14,6 @@ use aws_sdk_rds::types::DbInstance;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::password::Password;
 use crate::aws::words::word;
 use crate::aws::{Aws, Error, absent, gone_is_fine, rds_tags};
 use crate::field::{
@@ -292,16 +291,14 @@ rds-postgres15:
         if let Some(snapshot) = &self.snapshot {
             return self.restore(snapshot, cx).await;
         }
+        let said = self.password_source().at_first(cx).await?;
         let call = self.with_settings(cx.rds.create_db_instance().db_instance_identifier(cx.name));
-        let call = if self.managed_password {
-            let key = self.managed_password_kms_key.as_deref().map(str::to_owned);
-            call.manage_master_user_password(true).set_master_user_secret_kms_key_id(key)
-        } else {
-            call.set_master_user_password(
-                Password::of(cx, self.password.as_deref()).await?.for_call(),
-            )
-        };
-        call.set_tags(Some(rds_tags::to_aws(&self.tags))).send().await?;
+        call.set_manage_master_user_password(said.manage)
+            .set_master_user_secret_kms_key_id(said.kms_key)
+            .set_master_user_password(said.password.for_call())
+            .set_tags(Some(rds_tags::to_aws(&self.tags)))
+            .send()
+            .await?;
         Ok(())
     }
 
