@@ -32,6 +32,7 @@ pub mod rds_versions;
 pub mod redshift_serverless_tags;
 pub mod redshift_tags;
 pub mod refusal;
+pub mod rest;
 pub mod retired;
 pub mod retry;
 pub mod spelling;

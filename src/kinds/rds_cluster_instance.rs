@@ -6,6 +6,7 @@ use aws_sdk_rds::types::DbInstance;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::aws::rest;
 use crate::aws::spelling::{fold, fold_key};
 use crate::aws::words::{parse, word};
 use crate::aws::{Aws, Class, Error, absent, gone_is_fine, rds_tags};
@@ -96,19 +97,17 @@ pub enum Engine {
     AuroraMysql,
 }
 
-/// Statuses in which people can work with the server.
-const USABLE: &[&str] = &["available", "storage-optimization"];
+/// Statuses in which the server is as it was left: in order, or stopped together with its cluster.
+const USABLE: &[&str] = &["available", "stopped", "storage-optimization"];
 
 /// Statuses that a server doesn't leave by itself.
 const TERMINAL: &[&str] = &[
     "failed",
     "inaccessible-encryption-credentials",
-    "inaccessible-encryption-credentials-recoverable",
     "incompatible-create",
     "incompatible-network",
     "incompatible-parameters",
     "insufficient-capacity",
-    "stopped",
     "upgrade-failed",
 ];
 
@@ -277,7 +276,11 @@ coins-aurora:
             .set_monitoring_role_arn(role.filter(|_| monitoring))
             .set_ca_certificate_identifier(changed(&self.ca_certificate, &live.ca_certificate));
         if call.as_input() != cx.rds.modify_db_instance().as_input() {
-            call.db_instance_identifier(cx.name).apply_immediately(true).send().await?;
+            let call = call.db_instance_identifier(cx.name).apply_immediately(true);
+            let cluster = &*live.cluster.0;
+            let wake = format!("aws rds start-db-cluster --db-cluster-identifier {cluster}");
+            let refused = |error| rest::explained(error, live.status.as_deref(), &wake);
+            call.send().await.map_err(Error::from).map_err(refused)?;
         } else if *self.reboot_pending == Some(false) && *live.reboot_pending == Some(true) {
             cx.rds.reboot_db_instance().db_instance_identifier(cx.name).send().await?;
         }

@@ -14,6 +14,7 @@ use aws_sdk_rds::types::DbInstance;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::aws::rest;
 use crate::aws::words::word;
 use crate::aws::{Aws, Error, absent, gone_is_fine, rds_tags};
 use crate::field::{
@@ -309,7 +310,9 @@ rds-postgres15:
         let call = self.with_password(live, call, cx).await?;
         if call.as_input() != cx.rds.modify_db_instance().as_input() {
             let call = call.db_instance_identifier(cx.name).apply_immediately(true);
-            call.send().await?;
+            let wake = format!("aws rds start-db-instance --db-instance-identifier {}", cx.name);
+            let refused = |error| rest::explained(error, live.status.as_deref(), &wake);
+            call.send().await.map_err(Error::from).map_err(refused)?;
         } else if *self.reboot_pending == Some(false) && *live.reboot_pending == Some(true) {
             cx.rds.reboot_db_instance().db_instance_identifier(cx.name).send().await?;
         }
@@ -354,7 +357,6 @@ rds-postgres15:
         }
         match self.unsettled.as_deref() {
             None => Phase::Ready,
-            Some(live::IMPAIRED) => Phase::Failed(live::IMPAIRED.to_owned()),
             Some(what) => Phase::Pending(what.to_owned()),
         }
     }
