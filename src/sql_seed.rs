@@ -259,6 +259,11 @@ impl<S: Server> Kind for SqlSeed<S> {
         if self.mode == Some(LoadMode::Upsert) && self.key.is_empty() {
             return problem("mode", "`mode: upsert` needs `key`: the columns that tell rows apart");
         }
+        if self.mode == Some(LoadMode::Append) && self.run.is_some_and(|run| run != Run::Once) {
+            let message = "`mode: append` would add the same rows at every run: write `run: once`, \
+                           or `mode: upsert` or `mode: replace`";
+            return problem("run", message);
+        }
         if self.is_open() {
             return Vec::new();
         }

@@ -254,6 +254,17 @@ fn a_database_leaves_a_snapshot_each_time_and_protection_holds() {
     assert_eq!(snapshots(&site).len(), 3, "without a word there is a final snapshot");
 }
 
+/// Who stops a server for the night wants it back in the morning.
+#[test]
+fn a_database_at_rest_is_left_alone() {
+    let site = Site::serverless("careful-rest");
+    let stack = database(&json!({ "on_destroy": "delete" }));
+    apply(&site, "careful-rest", &stack).success();
+    let rds = aws_sdk_rds::Client::new(&cloud::config(&site));
+    wait(rds.stop_db_instance().db_instance_identifier("careful-db").send()).expect("stop it");
+    tells(&plan(&site, "careful-rest", &stack), &["No changes"]);
+}
+
 #[test]
 fn a_replacement_says_what_becomes_of_the_data_and_needs_a_word() {
     let site = Site::serverless("careful-replacement");

@@ -93,3 +93,27 @@ fn credentials_are_made_anew_when_they_are_lost_or_rotated() {
     let left = wait(secrets.list_secrets().send()).expect("list secrets");
     assert!(left.secret_list().is_empty(), "{:?} are left", left.secret_list());
 }
+
+#[test]
+fn dms_is_given_the_password_that_rds_has_rotated() {
+    let site = Site::serverless("credentials-dms");
+    let stack = json!({
+        "rotated-db": {
+            "kind": "rds_instance", "engine": "postgres", "instance_class": "db.t3.micro",
+            "storage_gib": 20, "username": "coins", "managed_password": true,
+            "on_destroy": "delete",
+        },
+        "rotated-source": {
+            "kind": "dms_endpoint", "type": "source", "engine": "postgres", "rds": "rotated-db",
+        },
+    });
+    site.stack("credentials-dms", stack.as_object().expect("a mapping"));
+    site.stack_command("apply", &["--yes"]).success();
+    site.stack_command("plan", &["--detailed-exitcode"]).success();
+
+    site.stack_command("apply", &["--yes", "--rotate", "rotated-db"]).success();
+    assert_eq!(changed(&site.plan()), ["rotated-source: password_outdated"]);
+    site.stack_command("apply", &["--yes"]).success();
+    site.stack_command("plan", &["--detailed-exitcode"]).success();
+    site.stack_command("destroy", &["--yes"]).success();
+}

@@ -17,6 +17,12 @@ pub fn is_made_up(identifier: &str) -> bool {
     identifier.len() >= 20 && identifier.chars().all(made)
 }
 
+/// Whether DMS made a subnet group by itself, for an instance that was asked for without one. It is
+/// the whole account's.
+pub fn is_default_group(name: &str) -> bool {
+    name == "default" || name.starts_with("default-vpc-")
+}
+
 /// All roles that DMS looks for under a fixed name.
 pub const FIXED_ROLES: [FixedRole; 3] = [VPC_ROLE, LOGS_ROLE, ENDPOINT_ROLE];
 

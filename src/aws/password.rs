@@ -8,6 +8,7 @@ use super::{Aws, Error};
 use crate::field::SecretSource;
 
 /// A password, if the stack names one. Never shown, and forgotten safely.
+#[derive(Default)]
 pub struct Password(Option<SecretString>);
 
 impl Password {

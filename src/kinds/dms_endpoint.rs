@@ -2,6 +2,7 @@
 
 mod calls;
 mod live;
+mod password;
 mod reach;
 mod rules;
 mod settings;
@@ -12,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, Class, Error, absent, dms, fixed_role, gone_is_fine};
 use crate::field::{
-    Computed, Database, DmsCertificateArn, Immutable, KmsKeyArn, RoleArn, SecretArn, SecretSource,
-    Tags, WriteOnly, leave_out,
+    Computed, Database, Derived, DmsCertificateArn, Immutable, KmsKeyArn, RoleArn, SecretArn,
+    SecretSource, Tags, WriteOnly, leave_out,
 };
 use crate::kind::{
     ANY, Access, Cx, Farewell, Found, Grant, Kind, Neighbours, Phase, Site, Wanted, When,
@@ -23,8 +24,9 @@ pub use settings::{Dynamodb, Mysql, Postgres, Redshift, S3};
 /// A database, a bucket or a warehouse that DMS reads from or writes to. Beside `engine` it has at
 /// most the block of that engine's settings. Names are kept in lower case.
 ///
-/// DMS keeps the password that it is given: after the password has changed, `--rotate KEY` sends
-/// the new one.
+/// DMS keeps the password that it is given. lagoa notices when RDS has rotated a managed password
+/// of the database in `rds`, and sends the new one once no task works with the endpoint; after
+/// another password has changed, `--rotate KEY` does.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DmsEndpoint {
@@ -82,6 +84,10 @@ pub struct DmsEndpoint {
     /// AWS's word for the state it is in.
     #[serde(default)]
     pub status: Computed<String>,
+    /// RDS has rotated the managed password since DMS was given it, and no task works with the old
+    /// one; lagoa sends the new one. Which one DMS has is kept in the tag `lagoa:password`.
+    #[serde(default)]
+    pub password_outdated: Derived<bool>,
 }
 
 /// Which way data goes.
@@ -159,6 +165,13 @@ role-dms-s3-raw:
         read: &[
             Grant::of(&["dms:DescribeEndpoints"], ANY),
             Grant::of(&["dms:ListTagsForResource"], &["dms:{region}:{account}:endpoint:*"]),
+            // Which version the password of an RDS server of the stack has, and whether that counts.
+            Grant::of(&["dms:DescribeReplicationTasks"], ANY).given("rds"),
+            Grant::of(
+                &["secretsmanager:DescribeSecret"],
+                &["secretsmanager:{region}:{account}:secret:rds!*"],
+            )
+            .given("rds"),
         ],
         write: &[
             Grant::of(&["dms:CreateEndpoint"], ANY).when(When::Marked),
@@ -198,6 +211,8 @@ role-dms-s3-raw:
             .when(When::Owned)],
         ..Access::NONE
     };
+    // Whether its password is the one that counts is known by the database's.
+    const READS_AFTER_REFERENCES: bool = true;
 
     fn canonical_name(name: &str) -> String {
         name.to_lowercase()
@@ -217,9 +232,13 @@ role-dms-s3-raw:
         let mut tags = dms::tags(aws, &arns).await?;
         let mut found = Vec::new();
         for one in &all {
-            if let Some(tags) = tags.remove(live::arn(one)) {
-                found.push(Found { name: live::name(one), fields: live::read(one, tags)? });
+            let Some(tags) = tags.remove(live::arn(one)) else { continue };
+            let (name, mut fields) = (live::name(one), live::read(one, tags)?);
+            let wanted = wanted.iter().find(|wanted| wanted.name == name);
+            if let Some(desired) = wanted.and_then(|wanted| wanted.desired.as_ref()) {
+                fields.password_outdated = desired.is_behind(aws, &fields).await?.into();
             }
+            found.push(Found { name, fields });
         }
         Ok(found)
     }
@@ -255,7 +274,8 @@ role-dms-s3-raw:
     async fn update(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
         let arn = live.arn.as_deref().unwrap_or_default();
         dms::update_tags(cx, arn, &self.tags, &live.tags).await?;
-        if !cx.rotate && !self.must_be_sent(live) {
+        let outdated = *live.password_outdated == Some(true);
+        if !cx.rotate && !outdated && !self.must_be_sent(live) {
             return Ok(());
         }
         self.change(live, cx).await.map_err(|error| match error.class {
@@ -283,6 +303,7 @@ role-dms-s3-raw:
 
     fn predict(&mut self, _name: &str, _site: &Site, _root: &std::path::Path) {
         self.fill_in_from_rds();
+        self.password_outdated = false.into();
     }
 
     fn written(&mut self, _name: &str, _site: &Site) {
@@ -304,6 +325,9 @@ role-dms-s3-raw:
     fn summary(&self, live: Option<&Self>, _root: &std::path::Path) -> Vec<String> {
         if live.is_none() && self.needs_the_fixed_role() {
             return vec![dms::role_note(&dms::ENDPOINT_ROLE)];
+        }
+        if live.is_some_and(|live| *live.password_outdated == Some(true)) {
+            return vec!["gives DMS the password that RDS has made since".to_owned()];
         }
         Vec::new()
     }

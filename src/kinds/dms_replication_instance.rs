@@ -270,6 +270,7 @@ dms-instance-access:
         leave_out(&mut self.storage_gib, 50);
         leave_out(&mut self.network_type, NetworkType::Ipv4);
         self.resource_identifier.take_if(|identifier| dms::is_made_up(identifier));
+        self.subnet_group.take_if(|group| dms::is_default_group(group));
     }
 
     fn phase(&self) -> Phase {

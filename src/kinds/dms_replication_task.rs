@@ -200,6 +200,8 @@ dms-s3:
         .when(When::Owned)],
         ..Access::NONE
     };
+    // What it waits for depends on what is wanted of it.
+    const READS_AFTER_REFERENCES: bool = true;
     const TAKES: Takes = Takes::seconds(270, 180);
 
     fn canonical_name(name: &str) -> String {

@@ -111,9 +111,8 @@ dms-subnets:
         let mut names = Vec::new();
         while let Some(page) = pages.next().await {
             let Some(page) = absent(page)? else { break };
-            names.extend(
-                page.replication_subnet_groups().iter().map(|group| name_of(group).to_owned()),
-            );
+            let all = page.replication_subnet_groups().iter().map(name_of);
+            names.extend(all.filter(|name| !dms::is_default_group(name)).map(str::to_owned));
         }
         Ok(names)
     }

@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::aws::words::word;
 use crate::aws::{Aws, Class, Error, gone_is_fine, retired};
 use crate::field::{Computed, Differs, Immutable, SecurityGroupId, SubnetId, Tags};
 use crate::kind::{
@@ -217,8 +218,8 @@ jobs-logs: { kind: s3_bucket, on_destroy: delete }
         call.name(cx.name)
             .client_token(token(cx))
             .release_label(&self.release_label)
-            .r#type(live::word(&*self.application_type))
-            .set_architecture(self.architecture.as_ref().map(|one| live::word(one).as_str().into()))
+            .r#type(word(&*self.application_type))
+            .set_architecture(self.architecture.as_ref().map(|one| word(one).as_str().into()))
             .set_initial_capacity(workers::to_aws(&self.initial_capacity)?)
             .set_maximum_capacity(self.maximum_capacity.as_ref().map(Capacity::to_aws).transpose()?)
             .auto_start_configuration(self.auto_start_config())
@@ -375,7 +376,7 @@ impl EmrServerlessApplication {
         let start = (self.auto_start != live.auto_start).then(|| self.auto_start_config());
         let idle = self.auto_stop_idle_minutes != live.auto_stop_idle_minutes;
         call.set_release_label(release)
-            .set_architecture(architecture.map(|one| live::word(&one).as_str().into()))
+            .set_architecture(architecture.map(|one| word(&one).as_str().into()))
             .set_initial_capacity(capacity)
             .set_maximum_capacity(limits.map(Capacity::to_aws).transpose()?)
             .set_auto_start_configuration(start)

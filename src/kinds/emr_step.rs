@@ -192,10 +192,13 @@ EMR_EC2_DefaultRole:
         }
         let name = self.name_in_aws(cx.name, &cx.site);
         let call = cx.emr.list_steps().cluster_id(&*self.cluster);
-        let active = call.set_step_states(Some(ACTIVE.to_vec())).send().await?;
-        if let Some(step) = active.steps().iter().find(|step| step.name() == Some(&name)) {
-            remember(step.id().unwrap_or_default());
-            return Ok(());
+        let mut pages = call.set_step_states(Some(ACTIVE.to_vec())).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page?;
+            if let Some(step) = page.steps().iter().find(|step| step.name() == Some(&name)) {
+                remember(step.id().unwrap_or_default());
+                return Ok(());
+            }
         }
         ADD_STEPS.with(|calls| calls.may_ask(&name))?;
         let call = cx.emr.add_job_flow_steps().job_flow_id(&*self.cluster);

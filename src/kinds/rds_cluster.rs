@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::rds_versions::{later, major, satisfies};
+use crate::aws::rest::{self, STOPPED};
 use crate::aws::spelling::{fold, fold_key};
 use crate::aws::words::word;
 use crate::aws::{Aws, Error, absent, gone_is_fine, rds_tags};
@@ -240,7 +241,9 @@ cluster-postgres16:
         let call = self.with_password(live, call, cx).await?;
         if call.as_input() != cx.rds.modify_db_cluster().as_input() {
             let call = call.db_cluster_identifier(cx.name).apply_immediately(true);
-            call.send().await?;
+            let wake = format!("aws rds start-db-cluster --db-cluster-identifier {}", cx.name);
+            let refused = |error| rest::explained(error, live.status.as_deref(), &wake);
+            call.send().await.map_err(Error::from).map_err(refused)?;
         }
         match self.http_endpoint.filter(|_| self.http_endpoint.differs(&live.http_endpoint)) {
             Some(true) => drop(cx.rds.enable_http_endpoint().resource_arn(arn).send().await?),
@@ -277,9 +280,8 @@ cluster-postgres16:
             return Phase::Failed(status.to_owned());
         }
         match self.unsettled.as_deref() {
-            _ if status != "available" => Phase::Pending(status.to_owned()),
+            _ if ![STOPPED, "available"].contains(&status) => Phase::Pending(status.to_owned()),
             None => Phase::Ready,
-            Some(live::IMPAIRED) => Phase::Failed(live::IMPAIRED.to_owned()),
             Some(what) => Phase::Pending(what.to_owned()),
         }
     }

@@ -6,6 +6,7 @@ use aws_sdk_rds::types::DbInstance;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::aws::rest;
 use crate::aws::spelling::{fold, fold_key};
 use crate::aws::words::{parse, word};
 use crate::aws::{Aws, Class, Error, absent, gone_is_fine, rds_tags};
@@ -78,6 +79,9 @@ pub struct RdsClusterInstance {
     /// The service's own word: `creating`, `available`, `modifying`, …
     #[serde(default)]
     pub status: Computed<String>,
+    /// What AWS is still doing although the status says `available`.
+    #[serde(default)]
+    pub unsettled: Computed<String>,
     /// The server must restart before its parameter group counts in full. lagoa restarts it;
     /// `ignore: [reboot_pending]` leaves that to you.
     #[serde(default)]
@@ -93,19 +97,17 @@ pub enum Engine {
     AuroraMysql,
 }
 
-/// Statuses in which people can work with the server.
-const USABLE: &[&str] = &["available", "storage-optimization"];
+/// Statuses in which the server is as it was left: in order, or stopped together with its cluster.
+const USABLE: &[&str] = &["available", "stopped", "storage-optimization"];
 
 /// Statuses that a server doesn't leave by itself.
 const TERMINAL: &[&str] = &[
     "failed",
     "inaccessible-encryption-credentials",
-    "inaccessible-encryption-credentials-recoverable",
     "incompatible-create",
     "incompatible-network",
     "incompatible-parameters",
     "insufficient-capacity",
-    "stopped",
     "upgrade-failed",
 ];
 
@@ -181,8 +183,10 @@ coins-aurora:
             for instance in page.db_instances() {
                 let name = instance.db_instance_identifier().unwrap_or_default();
                 let Some(cluster) = instance.db_cluster_identifier() else { continue };
-                if wanted.iter().any(|one| one.name == name) {
-                    let fields = fields(instance, name, cluster)?;
+                if let Some(one) = wanted.iter().find(|one| one.name == name) {
+                    let mut fields = fields(instance, name, cluster)?;
+                    let desired = one.desired.as_ref();
+                    fields.unsettled = unsettled(instance, desired).map(str::to_owned).into();
                     found.push(Found { name: name.to_owned(), fields });
                 }
             }
@@ -272,7 +276,11 @@ coins-aurora:
             .set_monitoring_role_arn(role.filter(|_| monitoring))
             .set_ca_certificate_identifier(changed(&self.ca_certificate, &live.ca_certificate));
         if call.as_input() != cx.rds.modify_db_instance().as_input() {
-            call.db_instance_identifier(cx.name).apply_immediately(true).send().await?;
+            let call = call.db_instance_identifier(cx.name).apply_immediately(true);
+            let cluster = &*live.cluster.0;
+            let wake = format!("aws rds start-db-cluster --db-cluster-identifier {cluster}");
+            let refused = |error| rest::explained(error, live.status.as_deref(), &wake);
+            call.send().await.map_err(Error::from).map_err(refused)?;
         } else if *self.reboot_pending == Some(false) && *live.reboot_pending == Some(true) {
             cx.rds.reboot_db_instance().db_instance_identifier(cx.name).send().await?;
         }
@@ -292,10 +300,11 @@ coins-aurora:
     }
 
     fn phase(&self) -> Phase {
-        match self.status.as_deref().unwrap_or("unknown") {
-            status if TERMINAL.contains(&status) => Phase::Failed(status.to_owned()),
-            status if USABLE.contains(&status) => Phase::Ready,
-            status => Phase::Pending(status.to_owned()),
+        match (self.status.as_deref().unwrap_or("unknown"), self.unsettled.as_deref()) {
+            (status, _) if TERMINAL.contains(&status) => Phase::Failed(status.to_owned()),
+            (status, _) if !USABLE.contains(&status) => Phase::Pending(status.to_owned()),
+            (_, Some(what)) => Phase::Pending(what.to_owned()),
+            (_, None) => Phase::Ready,
         }
     }
 
@@ -391,6 +400,51 @@ fn fields(instance: &DbInstance, name: &str, cluster: &str) -> Result<RdsCluster
         host: text(instance.endpoint().and_then(|endpoint| endpoint.address())).into(),
         arn: text(instance.db_instance_arn()).into(),
         status: text(instance.db_instance_status()).into(),
+        unsettled: Computed::default(),
         reboot_pending: Derived::from(reboot == Some("pending-reboot")),
     })
+}
+
+/// What must come to rest beside the status. What somebody else has queued is none of our waiting.
+fn unsettled(instance: &DbInstance, desired: Option<&RdsClusterInstance>) -> Option<&'static str> {
+    let pending = instance.pending_modified_values();
+    let class = pending.and_then(|soon| soon.db_instance_class());
+    if class.is_some() && class == desired.map(|desired| desired.instance_class.as_str()) {
+        return Some("changing instance_class");
+    }
+    let mut groups = instance.db_parameter_groups().iter();
+    groups
+        .any(|group| group.parameter_apply_status() == Some("applying"))
+        .then_some("parameter group applying")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_rds::types::{DbParameterGroupStatus, PendingModifiedValues};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn available_is_not_always_settled() {
+        let instance = || DbInstance::builder().db_instance_status("available");
+        let desired: RdsClusterInstance = serde_json::from_value(json!({
+            "cluster": "c", "engine": "aurora-mysql", "instance_class": "db.r6g.large",
+        }))
+        .expect("a server");
+        let group = |status: &str| {
+            let group = DbParameterGroupStatus::builder().parameter_apply_status(status).build();
+            instance().db_parameter_groups(group).build()
+        };
+        let applying = group("applying");
+        assert_eq!(unsettled(&applying, None), Some("parameter group applying"));
+        assert_eq!(unsettled(&group("pending-reboot"), None), None);
+        let larger = |class: &str| {
+            let pending = PendingModifiedValues::builder().db_instance_class(class).build();
+            instance().pending_modified_values(pending).build()
+        };
+        let changing = larger("db.r6g.large");
+        assert_eq!(unsettled(&changing, Some(&desired)), Some("changing instance_class"));
+        assert_eq!(unsettled(&larger("db.r6g.xlarge"), Some(&desired)), None);
+    }
 }

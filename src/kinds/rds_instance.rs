@@ -14,7 +14,7 @@ use aws_sdk_rds::types::DbInstance;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::password::Password;
+use crate::aws::rest;
 use crate::aws::words::word;
 use crate::aws::{Aws, Error, absent, gone_is_fine, rds_tags};
 use crate::field::{
@@ -292,16 +292,14 @@ rds-postgres15:
         if let Some(snapshot) = &self.snapshot {
             return self.restore(snapshot, cx).await;
         }
+        let said = self.password_source().at_first(cx).await?;
         let call = self.with_settings(cx.rds.create_db_instance().db_instance_identifier(cx.name));
-        let call = if self.managed_password {
-            let key = self.managed_password_kms_key.as_deref().map(str::to_owned);
-            call.manage_master_user_password(true).set_master_user_secret_kms_key_id(key)
-        } else {
-            call.set_master_user_password(
-                Password::of(cx, self.password.as_deref()).await?.for_call(),
-            )
-        };
-        call.set_tags(Some(rds_tags::to_aws(&self.tags))).send().await?;
+        call.set_manage_master_user_password(said.manage)
+            .set_master_user_secret_kms_key_id(said.kms_key)
+            .set_master_user_password(said.password.for_call())
+            .set_tags(Some(rds_tags::to_aws(&self.tags)))
+            .send()
+            .await?;
         Ok(())
     }
 
@@ -312,7 +310,9 @@ rds-postgres15:
         let call = self.with_password(live, call, cx).await?;
         if call.as_input() != cx.rds.modify_db_instance().as_input() {
             let call = call.db_instance_identifier(cx.name).apply_immediately(true);
-            call.send().await?;
+            let wake = format!("aws rds start-db-instance --db-instance-identifier {}", cx.name);
+            let refused = |error| rest::explained(error, live.status.as_deref(), &wake);
+            call.send().await.map_err(Error::from).map_err(refused)?;
         } else if *self.reboot_pending == Some(false) && *live.reboot_pending == Some(true) {
             cx.rds.reboot_db_instance().db_instance_identifier(cx.name).send().await?;
         }
@@ -357,7 +357,6 @@ rds-postgres15:
         }
         match self.unsettled.as_deref() {
             None => Phase::Ready,
-            Some(live::IMPAIRED) => Phase::Failed(live::IMPAIRED.to_owned()),
             Some(what) => Phase::Pending(what.to_owned()),
         }
     }

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::password::Password;
+use crate::aws::rest;
 use crate::aws::{Aws, Error, absent, gone_is_fine, redshift_tags};
 use crate::field::{
     Computed, Derived, Immutable, KmsKeyArn, RedshiftParameterGroupName, RedshiftSubnetGroupName,
@@ -270,19 +271,9 @@ warehouse-copy:
     async fn update(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
         let arn = live.arn.as_deref().unwrap_or_default();
         redshift_tags::update(cx, arn, &self.tags, &live.tags).await?;
-        if self.change_roles(live, cx).await? {
-            return Ok(());
-        }
-        let call = self.with_changes(live, cx.redshift.modify_cluster());
-        let call = self.with_password(live, call, cx).await?;
-        if call.as_input() != cx.redshift.modify_cluster().as_input() {
-            call.cluster_identifier(cx.name).send().await?;
-        } else if self.is_resized(live) {
-            self.resize(cx).await?;
-        } else if *self.reboot_pending == Some(false) && *live.reboot_pending == Some(true) {
-            cx.redshift.reboot_cluster().cluster_identifier(cx.name).send().await?;
-        }
-        Ok(())
+        let wake = format!("aws redshift resume-cluster --cluster-identifier {}", cx.name);
+        let refused = |error| rest::explained(error, live.status.as_deref(), &wake);
+        self.change(live, cx).await.map_err(refused)
     }
 
     async fn delete(&self, farewell: &Farewell, cx: &Cx<'_>) -> Result<(), Error> {
@@ -307,8 +298,11 @@ warehouse-copy:
         if self.is_leaving() {
             return Phase::Pending("deleting".to_owned());
         }
-        if status != "available" {
+        if !live::USABLE.contains(&status) {
             return Phase::Pending(status.to_owned());
+        }
+        if status != "available" {
+            return Phase::Ready;
         }
         match self.unsettled.as_deref() {
             None => Phase::Ready,

@@ -9,8 +9,8 @@ use futures::future::try_join_all;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::kms::same_key;
 use crate::aws::password::Password;
+use crate::aws::spelling::fold_key;
 use crate::aws::{Aws, Error, absent, gone_is_fine, redshift_serverless_tags as tags};
 use crate::field::{
     Computed, Differs, Immutable, KmsKeyArn, RoleArn, SecretSource, Tags, WriteOnly, leave_out,
@@ -376,13 +376,6 @@ impl RedshiftServerlessNamespace {
         }
         let differs = self.managed_password_kms_key.differs(&live.managed_password_kms_key);
         Ok(call.set_admin_password_secret_kms_key_id(key.filter(|_| differs)))
-    }
-}
-
-/// Takes live's spelling of the same KMS key.
-fn fold_key(desired: &mut Option<KmsKeyArn>, live: &Option<KmsKeyArn>) {
-    if desired.is_some() && same_key(desired.as_deref(), live.as_deref()) {
-        desired.clone_from(live);
     }
 }
 

@@ -83,8 +83,8 @@ pub enum SeedError {
 
     /// `append` would double rows.
     #[error(
-        "{path} is loaded with `mode: append`, which adds its rows again at every run; \
-         use `when: once` with it, or `mode: upsert` or `mode: replace`"
+        "{path} is loaded with `mode: append`, which would add its rows once more; it runs once \
+         only (`run: once`), and `mode: upsert` or `mode: replace` may run again"
     )]
     AppendNeedsOnce {
         /// The file.

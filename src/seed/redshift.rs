@@ -96,9 +96,7 @@ impl<C: Channel> WarehouseSeeding<'_, C> {
         unit::check_unchanged(root, units)?;
         ledger::check_names(self.stack, self.seed, units)?;
         let job = Job { seeding: self, seed: self.seed, root, units, rule, decision };
-        let made = self.channel.execute(&table::table(), None).await;
-        let since = made.map_err(|trouble| self.of_ledger(trouble))?.at;
-        let mut page = self.page().await?;
+        let (since, mut page) = self.begin().await?;
         job.check_decisions(&page.rows)?;
         let mut report = Report::default();
         for unit in units {
@@ -118,6 +116,21 @@ impl<C: Channel> WarehouseSeeding<'_, C> {
             report.files.push((unit.path.clone(), outcome));
         }
         Ok(report)
+    }
+
+    /// Makes the ledger, if there is none. Gives the moment by the service's clock, and what the
+    /// ledger says.
+    async fn begin(&self) -> Result<(Timestamp, Page), SeedError> {
+        match self.channel.execute(&table::table(), None).await {
+            Ok(reply) => Ok((reply.at, self.page().await?)),
+            // Another seed made it at the same moment, or this user may use it but not make it.
+            Err(Trouble::Refused { message, at, .. }) => match self.page().await {
+                Ok(page) => Ok((at, page)),
+                Err(SeedError::Ledger { .. }) => Err(SeedError::Ledger { reason: message }),
+                Err(error) => Err(error),
+            },
+            Err(trouble) => Err(self.of_ledger(trouble)),
+        }
     }
 
     async fn page(&self) -> Result<Page, SeedError> {
@@ -379,14 +392,21 @@ mod tests {
     struct Script {
         answers: RefCell<Vec<Result<Timestamp, (usize, Timestamp)>>>,
         tokens: RefCell<Vec<String>>,
+        /// Why there is no table to be made.
+        no_table: Option<&'static str>,
+        /// Why nothing can be read of it.
+        no_page: Option<&'static str>,
     }
 
     const NOW: Timestamp = Timestamp::constant(2_000, 0);
     const BEFORE: Timestamp = Timestamp::constant(1_000, 0);
 
     impl Channel for Script {
-        async fn execute(&self, _: &str, _: Option<&str>) -> Result<Reply, Trouble> {
-            Ok(Reply { rows: Vec::new(), at: NOW })
+        async fn execute(&self, sql: &str, _: Option<&str>) -> Result<Reply, Trouble> {
+            match if sql.starts_with("CREATE") { self.no_table } else { self.no_page } {
+                Some(why) => Err(Trouble::Refused { index: 0, message: why.into(), at: NOW }),
+                None => Ok(Reply { rows: Vec::new(), at: NOW }),
+            }
         }
 
         async fn transact(&self, sqls: &[String], token: &str) -> Result<Reply, Trouble> {
@@ -435,6 +455,21 @@ mod tests {
             assert!(report.is_ok(), "{report:?}");
             assert_ne!(tokens[0], tokens[1]);
         }
+    }
+
+    #[test]
+    fn a_ledger_that_another_seed_makes_at_the_same_moment_will_do() {
+        let begin = |no_page| {
+            let no_table = Some("relation already exists");
+            let channel = Script { no_table, no_page, ..Script::default() };
+            let seeding =
+                WarehouseSeeding { channel: &channel, warehouse: "w", stack: "s", seed: "k" };
+            let begun = futures::executor::block_on(seeding.begin());
+            begun.map(|(since, _)| since).map_err(|error| error.to_string())
+        };
+        assert_eq!(begin(None), Ok(NOW));
+        let refused = begin(Some("does not exist")).expect_err("no ledger at all");
+        assert!(refused.contains("already exists"), "{refused}");
     }
 
     #[test]

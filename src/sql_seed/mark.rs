@@ -17,14 +17,24 @@ use crate::seed::{Standing, Unit};
 /// A tag's value has room for this many files; more are told apart only as a whole.
 const FILES: usize = 16;
 
-/// Digest of each file by path, or of all of them together when there are too many for a tag.
+/// So many digits of its path's hash stand for a file.
+const PATH: usize = 4;
+
+/// Digest of each file by path, or of all of them together when a tag can't tell them apart.
 pub fn digests(units: &[Rc<Unit>]) -> BTreeMap<String, String> {
-    if units.len() <= FILES {
+    if are_told_apart(units.iter().map(|unit| unit.path.as_str())) {
         return units.iter().map(|unit| (unit.path.clone(), short(&unit.digest))).collect();
     }
     let all: Vec<String> =
         units.iter().map(|unit| format!("{} {}", unit.path, unit.digest)).collect();
     BTreeMap::from([(format!("{} files", units.len()), hash(&all.join("\n"), 16))])
+}
+
+/// Whether a tag has room for each of the files, by the digits that stand for its path there.
+fn are_told_apart<'a>(paths: impl ExactSizeIterator<Item = &'a str>) -> bool {
+    let number = paths.len();
+    let marks: BTreeSet<String> = paths.map(|path| hash(path, PATH)).collect();
+    number <= FILES && marks.len() == number
 }
 
 fn short(digest: &str) -> String {
@@ -42,10 +52,9 @@ fn hash(text: &str, length: usize) -> String {
         .collect()
 }
 
-/// The mark's text: `2026-11-02T10:00:00Z 1f2a=09f3ab12 …`, each file by four digits of its
-/// path's hash, which are enough to tell sixteen apart.
+/// The mark's text: `2026-11-02T10:00:00Z 1f2a=09f3ab12 …`, each file by digits of its path's hash.
 pub(super) fn text(at: Timestamp, digests: &BTreeMap<String, String>) -> String {
-    let files = digests.iter().map(|(path, digest)| format!("{}={digest}", hash(path, 4)));
+    let files = digests.iter().map(|(path, digest)| format!("{}={digest}", hash(path, PATH)));
     let files: Vec<String> = files.collect();
     format!("{} {}", at.strftime("%Y-%m-%dT%H:%M:%SZ"), files.join(" "))
 }
@@ -64,7 +73,8 @@ fn parse(text: &str) -> Option<Mark> {
 impl Mark {
     /// The digests that ran, by the paths that the stack names now.
     fn digests(&self, desired: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-        let known = |path: &String| Some((path.clone(), self.files.get(&hash(path, 4))?.clone()));
+        let known =
+            |path: &String| Some((path.clone(), self.files.get(&hash(path, PATH))?.clone()));
         desired.keys().filter_map(known).collect()
     }
 }
@@ -177,7 +187,8 @@ pub(super) fn told(
         _ => None,
     });
     let ran: BTreeMap<_, _> = ran.collect();
-    match (ran.is_empty(), units.len() > FILES) {
+    let as_one = !are_told_apart(units.iter().map(|unit| unit.path.as_str()));
+    match (ran.is_empty(), as_one) {
         (true, _) => None,
         (false, false) => Some(ran),
         (false, true) if ran.len() == units.len() => now.cloned(),
@@ -200,6 +211,20 @@ mod tests {
         assert_eq!(mark.digests(&digests), digests);
         let other = BTreeMap::from([("c.sql".to_owned(), String::new())]);
         assert!(mark.digests(&other).is_empty());
+    }
+
+    #[test]
+    fn files_that_look_alike_in_a_tag_are_marked_as_one() {
+        let paths: Vec<String> = (0..2000).map(|number| format!("sql/{number}.sql")).collect();
+        let mut seen = BTreeMap::new();
+        let alike = paths.iter().find_map(|path| {
+            let other = seen.insert(hash(path, PATH), path)?;
+            Some([other.as_str(), path.as_str()])
+        });
+        let alike = alike.expect("two of so many look alike");
+        assert!(!are_told_apart(alike.into_iter()));
+        assert!(are_told_apart(["a.sql", "b.sql"].into_iter()));
+        assert!(!are_told_apart(paths.iter().take(FILES + 1).map(String::as_str)));
     }
 
     #[test]

@@ -4,11 +4,11 @@ use aws_sdk_databasemigration::types::{
     DynamoDbSettings, MySqlSettings, PostgreSqlSettings, RedshiftSettings, S3Settings,
 };
 
-use super::wire::word;
-use super::{DmsEndpoint, Engine, SslMode};
+use super::{DmsEndpoint, Engine, SslMode, password};
 use crate::aws::password::Password;
+use crate::aws::words::word;
 use crate::aws::{Aws, Error, dms};
-use crate::field::{Database, Differs};
+use crate::field::{Database, Differs, Tags};
 use crate::kind::Cx;
 
 /// The settings of the endpoint's engine.
@@ -24,6 +24,9 @@ struct Block {
 impl DmsEndpoint {
     pub(super) async fn make(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let block = self.block()?;
+        let mut tags = self.tags.clone();
+        let version = self.password_version(cx).await?;
+        tags.0.extend(version.map(|version| (password::TAG.to_owned(), version)));
         let call = cx
             .dms
             .create_endpoint()
@@ -44,7 +47,7 @@ impl DmsEndpoint {
             .set_s3_settings(block.s3)
             .set_redshift_settings(block.redshift)
             .set_dynamo_db_settings(block.dynamodb)
-            .set_tags(Some(dms::to_aws(&self.tags)));
+            .set_tags(Some(dms::to_aws(&tags)));
         let call = async { Ok(call.send().await?) };
         if self.needs_the_fixed_role() {
             dms::with_role(cx, &dms::ENDPOINT_ROLE, call).await?;
@@ -59,10 +62,10 @@ impl DmsEndpoint {
         self.access_differs(live)
             || self.ssl_mode.differs(&live.ssl_mode)
             || self.certificate.differs(&live.certificate)
-            || self.postgres.differs(&live.postgres)
-            || self.mysql.differs(&live.mysql)
-            || self.s3.differs(&live.s3)
-            || self.redshift.differs(&live.redshift)
+            || self.postgres.as_ref().is_some_and(|own| own.differs(live.postgres.as_ref()))
+            || self.mysql.as_ref().is_some_and(|own| own.differs(live.mysql.as_ref()))
+            || self.s3.as_ref().is_some_and(|own| own.differs(live.s3.as_ref()))
+            || self.redshift.as_ref().is_some_and(|own| own.differs(live.redshift.as_ref()))
             || self.dynamodb.differs(&live.dynamodb)
     }
 
@@ -79,10 +82,12 @@ impl DmsEndpoint {
     /// where the server is both there and at the top.
     pub(super) async fn change(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
         let block = self.block()?;
+        let arn = live.arn.as_deref().unwrap_or_default();
+        let mut given = None;
         let mut call = cx
             .dms
             .modify_endpoint()
-            .endpoint_arn(live.arn.as_deref().unwrap_or_default())
+            .endpoint_arn(arn)
             .engine_name(word(&*self.engine))
             .set_ssl_mode(self.ssl_mode.map(SslMode::to_aws))
             .set_certificate_arn(self.certificate.as_ref().map(|arn| arn.0.clone()))
@@ -91,7 +96,9 @@ impl DmsEndpoint {
             .set_s3_settings(block.s3)
             .set_redshift_settings(block.redshift)
             .set_dynamo_db_settings(block.dynamodb);
-        if cx.rotate || self.access_differs(live) {
+        let outdated = *live.password_outdated == Some(true);
+        if cx.rotate || outdated || self.access_differs(live) {
+            given = self.password_version(cx).await?;
             call = call
                 .set_server_name(self.server.clone())
                 .set_port(self.port.map(i32::from))
@@ -100,7 +107,10 @@ impl DmsEndpoint {
                 .set_database_name(self.database.clone());
         }
         call.send().await?;
-        Ok(())
+        // A run that ends before this sends the password once more.
+        let tag: Tags =
+            given.map(|version| (password::TAG.to_owned(), version)).into_iter().collect();
+        dms::update_tags(cx, arn, &tag, &Tags::default()).await
     }
 
     async fn own_password(&self, aws: &Aws) -> Result<Password, Error> {
@@ -152,5 +162,30 @@ impl DmsEndpoint {
 
     fn secret_role_arn(&self) -> Option<String> {
         self.secret_role.as_ref().map(|role| role.0.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn endpoint(s3: Value) -> DmsEndpoint {
+        serde_json::from_value(json!({ "type": "target", "engine": "s3", "s3": s3 }))
+            .expect("an endpoint")
+    }
+
+    #[test]
+    fn what_dms_filled_in_is_no_change() {
+        let filled = json!({
+            "bucket": "raw", "role": "r", "folder": "", "compression": "none", "csv_delimiter": ",",
+        });
+        let live = endpoint(filled);
+        let own = endpoint(json!({ "bucket": "raw", "role": "r" }));
+        assert!(!own.must_be_sent(&live));
+        let other = endpoint(json!({ "bucket": "raw", "role": "r", "compression": "gzip" }));
+        assert!(other.must_be_sent(&live));
+        assert!(endpoint(json!({ "timestamp_column_name": "at" })).must_be_sent(&live));
     }
 }

@@ -49,6 +49,7 @@ pub fn read(endpoint: &Endpoint, tags: Tags) -> Result<DmsEndpoint, Error> {
         tags,
         arn: text(endpoint.endpoint_arn()).into(),
         status: text(endpoint.status()).into(),
+        password_outdated: false.into(),
     })
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::wire::word;
 use super::{DmsEndpoint, Engine};
+use crate::aws::words::word;
 use crate::field::Database;
 use crate::kind::Neighbours;
 use crate::reference::references;

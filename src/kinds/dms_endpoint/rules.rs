@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::wire::word;
 use super::{DmsEndpoint, Engine, SslMode};
 use crate::aws::dms;
-use crate::aws::kms::same_key;
-use crate::field::{Database, KmsKeyArn};
+use crate::aws::spelling::fold_key;
+use crate::aws::words::word;
+use crate::field::Database;
 use crate::reference::{Reference, references};
 
 impl Engine {
@@ -130,21 +130,15 @@ impl DmsEndpoint {
     pub(super) fn take_over(&mut self, live: &Self) {
         dms::fold_key(&mut self.kms_key, live.kms_key.as_ref());
         if let (Some(ours), Some(theirs)) = (&mut self.s3, &live.s3) {
-            fold(&mut ours.kms_key, theirs.kms_key.as_ref());
+            fold_key(&mut ours.kms_key, &theirs.kms_key);
         }
         if let (Some(ours), Some(theirs)) = (&mut self.redshift, &live.redshift) {
-            fold(&mut ours.kms_key, theirs.kms_key.as_ref());
+            fold_key(&mut ours.kms_key, &theirs.kms_key);
         }
         if let (Some(ours), Some(theirs)) = (&self.server, &live.server)
             && ours.eq_ignore_ascii_case(theirs)
         {
             self.server.clone_from(&live.server);
         }
-    }
-}
-
-fn fold(ours: &mut Option<KmsKeyArn>, live: Option<&KmsKeyArn>) {
-    if ours.is_some() && same_key(ours.as_deref(), live.map(|key| &**key)) {
-        *ours = live.cloned();
     }
 }

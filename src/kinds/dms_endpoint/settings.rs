@@ -4,7 +4,7 @@ use aws_sdk_databasemigration::types;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::field::{BucketName, KmsKeyArn, RoleArn};
+use crate::field::{BucketName, Differs, KmsKeyArn, RoleArn};
 
 /// A value as the stack has it, and as DMS's API does.
 trait Wire<T>: Sized {
@@ -153,6 +153,13 @@ macro_rules! block {
             pub(super) fn to_aws(&self) -> types::builders::$aws {
                 types::builders::$aws::default()
                     $(.$set(self.$field.as_ref().map(Wire::to_aws)))+
+            }
+
+            /// Whether a setting that is given isn't what DMS has; it fills in the others.
+            pub(super) fn differs(&self, live: Option<&Self>) -> bool {
+                let nothing = Self::default();
+                let live = live.unwrap_or(&nothing);
+                false $(|| self.$field.differs(&live.$field))+
             }
         }
     };

@@ -1,23 +1,14 @@
 //! The words of an endpoint as DMS has them.
 
 use aws_sdk_databasemigration::types::{DmsSslModeValue, ReplicationEndpointTypeValue};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::{EndpointType, SslMode};
+use crate::aws::words::{self, word};
 
-/// AWS's own word for a value of an enum.
-pub fn word<T: Serialize>(value: &T) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(word)) => word,
-        _ => String::new(),
-    }
-}
-
-/// The value that a word of AWS's stands for.
-pub fn parse<T: DeserializeOwned>(word: &str) -> Option<T> {
-    serde_json::from_value(Value::String(word.to_lowercase())).ok()
+/// The value that a word of AWS's stands for, in whichever case.
+pub fn parse<T: DeserializeOwned>(said: &str) -> Option<T> {
+    words::parse(&said.to_lowercase())
 }
 
 impl EndpointType {

@@ -72,9 +72,21 @@ fn kind_of_run(task: &ReplicationTask) -> Run {
     }
 }
 
-/// What the task is doing. A full load that came to its end has been done.
+/// Why DMS stops a task that has done all that it was asked for: a full load, or changes up to the
+/// point at which its settings or its stop position tell it to stop.
+const ENDS: &[&str] = &[
+    "FULL_LOAD_ONLY_FINISHED",
+    "STOPPED_AFTER_CACHED_EVENTS",
+    "STOPPED_AFTER_DDL_APPLY",
+    "STOPPED_AFTER_FULL_LOAD",
+    "STOPPED_AT_COMMIT_TIME",
+    "STOPPED_AT_SERVER_TIME",
+];
+
+/// What the task is doing. What came to its end has been done.
 fn run(task: &ReplicationTask, unsound: bool) -> Run {
-    let finished = || task.stop_reason().is_some_and(|why| why.contains("FULL_LOAD_ONLY_FINISHED"));
+    let ends = |why: &str| ENDS.iter().any(|end| why.contains(end));
+    let finished = || task.stop_reason().is_some_and(ends);
     match task.status().unwrap_or_default() {
         "running" | "starting" => kind_of_run(task),
         "stopped" if finished() && !unsound => kind_of_run(task),
@@ -220,5 +232,27 @@ impl DmsReplicationTask {
         self.run != Run::Stopped
             && !live.is_running()
             && (live.run != self.run || live.due.is_some() || self.changes(live))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stopped(why: &str) -> DmsReplicationTask {
+        let task = ReplicationTask::builder()
+            .migration_type(MigrationTypeValue::Cdc)
+            .status("stopped")
+            .stop_reason(format!("Stop Reason {why}"));
+        read(&task.build(), Tags::default())
+    }
+
+    #[test]
+    fn what_came_to_its_end_has_been_done() {
+        assert_eq!(stopped("STOPPED_AT_SERVER_TIME").run, Run::Cdc);
+        assert_eq!(stopped("STOPPED_AFTER_CACHED_EVENTS").run, Run::Cdc);
+        assert_eq!(stopped("NORMAL").run, Run::Stopped);
+        let broken = stopped("RECOVERABLE_ERROR");
+        assert!(broken.run == Run::Stopped && broken.failure.is_some());
     }
 }

@@ -8,8 +8,9 @@ use aws_sdk_emr::types::{
 };
 
 use super::EmrCluster;
-use super::machines::{Fleet, Group, word};
+use super::machines::{Fleet, Group};
 use super::settings::Settings;
+use crate::aws::words::word;
 use crate::aws::{Error, emr};
 use crate::field::Differs;
 use crate::kind::Cx;

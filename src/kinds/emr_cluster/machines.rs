@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
+use crate::aws::words::{parse, word};
 use crate::field::{Computed, Immutable};
 
 /// Machines of one type that do one job.
@@ -169,21 +170,9 @@ word! {
     } "SCREAMING_SNAKE_CASE"
 }
 
-/// An enum of ours as AWS's word, or AWS's word as an enum of ours.
-pub fn word<T: Serialize>(one: &T) -> String {
-    match serde_json::to_value(one) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
-    }
-}
-
-fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> Option<T> {
-    serde_json::from_value(word.into()).ok()
-}
-
 /// An optional word of AWS's as a field that is fixed.
 pub fn fixed_word<T: serde::de::DeserializeOwned>(word: Option<&str>) -> Option<Immutable<T>> {
-    word.and_then(from_word).map(Immutable)
+    word.and_then(parse).map(Immutable)
 }
 
 impl Group {
@@ -205,7 +194,7 @@ impl Group {
     /// From the shape that ListInstanceGroups gives.
     pub fn from_aws(group: &InstanceGroup) -> Self {
         let state = group.status().and_then(|status| status.state());
-        let market = group.market().and_then(|market| from_word(market.as_str()));
+        let market = group.market().and_then(|market| parse(market.as_str()));
         Self {
             instance_type: group.instance_type().unwrap_or_default().to_owned().into(),
             count: group.requested_instance_count().unwrap_or_default(),

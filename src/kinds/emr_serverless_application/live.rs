@@ -2,12 +2,11 @@
 
 use aws_sdk_emrserverless::types::{Application, ApplicationState, ApplicationSummary};
 use futures::future::try_join_all;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::workers::{self, Capacity};
 use super::{ApplicationType, EmrServerlessApplication, is_passing, stopping};
-use crate::aws::{Aws, Error, absent};
+use crate::aws::{Aws, Error, absent, words};
 use crate::field::{SecurityGroupId, SubnetId, Tags};
 use crate::kind::{Cx, Found, Wanted};
 
@@ -67,16 +66,9 @@ pub async fn stopped(cx: &Cx<'_>, id: &str) -> Result<bool, Error> {
     }
 }
 
-/// An enum of ours as AWS's word.
-pub fn word<T: Serialize>(one: &T) -> String {
-    match serde_json::to_value(one) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
-    }
-}
-
+/// EMR Serverless says `Spark` where it takes `SPARK`.
 fn from_word<T: DeserializeOwned>(word: &str) -> Option<T> {
-    serde_json::from_value(word.to_uppercase().into()).ok()
+    words::parse(&word.to_uppercase())
 }
 
 fn of_application(one: &Application) -> EmrServerlessApplication {

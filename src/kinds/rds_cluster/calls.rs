@@ -7,7 +7,7 @@ use aws_sdk_rds::types::{CloudwatchLogsExportConfiguration, ServerlessV2ScalingC
 
 use super::live::PASSWORD_TAG;
 use super::{RdsCluster, Serverless, units};
-use crate::aws::password::Password;
+use crate::aws::rds_password::Source;
 use crate::aws::rds_versions::major;
 use crate::aws::words::word;
 use crate::aws::{Error, rds_tags};
@@ -17,16 +17,12 @@ use crate::kind::Cx;
 impl RdsCluster {
     /// Makes the cluster with everything that can be set at creation.
     pub(super) async fn make(&self, cx: &Cx<'_>) -> Result<(), Error> {
+        let said = self.password_source().at_first(cx).await?;
         let call = cx.rds.create_db_cluster().db_cluster_identifier(cx.name);
-        let call = if self.managed_password {
-            let key = self.managed_password_kms_key.as_deref().map(str::to_owned);
-            call.manage_master_user_password(true).set_master_user_secret_kms_key_id(key)
-        } else {
-            call.set_master_user_password(
-                Password::of(cx, self.password.as_deref()).await?.for_call(),
-            )
-        };
-        call.engine(word(&*self.engine))
+        call.set_manage_master_user_password(said.manage)
+            .set_master_user_secret_kms_key_id(said.kms_key)
+            .set_master_user_password(said.password.for_call())
+            .engine(word(&*self.engine))
             .set_engine_version(self.engine_version.clone())
             .set_database_name(self.database.clone().map(|name| name.0))
             .master_username(self.username.as_str())
@@ -160,21 +156,21 @@ impl RdsCluster {
         call: ModifyDBClusterFluentBuilder,
         cx: &Cx<'_>,
     ) -> Result<ModifyDBClusterFluentBuilder, Error> {
-        let rotate = cx.rotate || *live.password_of_snapshot == Some(true);
-        Ok(match (self.managed_password, live.managed_password) {
-            (true, false) => {
-                let key = self.managed_password_kms_key.as_deref().map(str::to_owned);
-                call.manage_master_user_password(true).set_master_user_secret_kms_key_id(key)
-            }
-            (false, true) => call.manage_master_user_password(false).set_master_user_password(
-                Password::of(cx, self.password.as_deref()).await?.for_call(),
-            ),
-            (true, true) if rotate => call.rotate_master_user_password(true),
-            (false, false) if rotate => call.set_master_user_password(
-                Password::of(cx, self.password.as_deref()).await?.for_call(),
-            ),
-            _ => call,
-        })
+        let anew = cx.rotate || *live.password_of_snapshot == Some(true);
+        let said = self.password_source().changed(live.managed_password, anew, cx).await?;
+        Ok(call
+            .set_manage_master_user_password(said.manage)
+            .set_master_user_secret_kms_key_id(said.kms_key)
+            .set_master_user_password(said.password.for_call())
+            .set_rotate_master_user_password(said.rotate))
+    }
+
+    fn password_source(&self) -> Source<'_> {
+        Source {
+            managed: self.managed_password,
+            kms_key: self.managed_password_kms_key.as_ref(),
+            own: self.password.as_deref(),
+        }
     }
 
     fn subnet_group(&self) -> Option<String> {

@@ -4,6 +4,7 @@ use aws_sdk_rds::types::DbCluster;
 
 use super::{RdsCluster, Serverless};
 use crate::aws::rds_connection;
+use crate::aws::rds_versions::satisfies;
 use crate::aws::words::parse;
 use crate::aws::{Class, Error, rds_tags};
 use crate::field::{
@@ -18,17 +19,16 @@ pub const PASSWORD_TAG: &str = "lagoa:password";
 pub const TERMINAL: &[&str] = &[
     "failed",
     "inaccessible-encryption-credentials",
-    "inaccessible-encryption-credentials-recoverable",
     "incompatible-network",
     "incompatible-parameters",
     "incompatible-restore",
     "migration-failed",
     "restore-failed",
-    "stopped",
 ];
 
-/// RDS can't use the secret any more that it keeps the managed password in.
-pub const IMPAIRED: &str = "managed password impaired";
+/// Statuses of a managed password's secret that don't change by themselves. An impaired one still
+/// opens the database; RDS only can't rotate it until somebody gives it back its secret or its key.
+const SETTLED: &[&str] = &["active", "impaired"];
 
 /// The fields, with what AWS is about to change counted as changed.
 pub fn read(cluster: &DbCluster, desired: Option<&RdsCluster>) -> Result<RdsCluster, Error> {
@@ -96,7 +96,7 @@ pub fn read(cluster: &DbCluster, desired: Option<&RdsCluster>) -> Result<RdsClus
         arn: text(cluster.db_cluster_arn()).into(),
         resource_id: text(cluster.db_cluster_resource_id()).into(),
         status: text(cluster.status()).into(),
-        unsettled: unsettled(cluster).into(),
+        unsettled: unsettled(cluster, desired).into(),
     })
 }
 
@@ -113,17 +113,24 @@ fn port(cluster: &DbCluster) -> Option<u16> {
     cluster.port().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)
 }
 
-/// What must come to rest beside the status, in the service's words.
-fn unsettled(cluster: &DbCluster) -> Option<String> {
+/// What must come to rest beside the status, in the service's words. A version that somebody else has
+/// queued is none of our waiting.
+fn unsettled(cluster: &DbCluster, desired: Option<&RdsCluster>) -> Option<String> {
     let secret = cluster.master_user_secret().and_then(|secret| secret.secret_status());
-    if let Some(status) = secret.filter(|status| *status != "active") {
+    if let Some(status) = secret.filter(|status| !SETTLED.contains(status)) {
         return Some(format!("managed password {status}"));
     }
     let pending = cluster.pending_modified_values();
     if pending.is_some_and(|pending| pending.master_user_password().is_some()) {
         return Some("changing password".to_owned());
     }
-    if pending.is_some_and(|pending| pending.engine_version().is_some()) {
+    let wanted = desired.and_then(|desired| {
+        Some((desired.engine.major_numbers(), desired.engine_version.as_deref()?))
+    });
+    if let Some((numbers, version)) = wanted
+        && let Some(soon) = pending.and_then(|pending| pending.engine_version())
+        && satisfies(numbers, version, soon, false)
+    {
         return Some("changing engine_version".to_owned());
     }
     let mut groups = cluster.vpc_security_groups().iter().filter_map(|group| group.status());
@@ -152,4 +159,27 @@ fn connection(cluster: &DbCluster, desired: Option<&RdsCluster>) -> Computed<Con
         })
     };
     connection().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_rds::types::ClusterPendingModifiedValues;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_version_is_waited_for_by_those_who_want_it() {
+        let pending = ClusterPendingModifiedValues::builder().engine_version("16.6").build();
+        let cluster = DbCluster::builder().pending_modified_values(pending).build();
+        let unsettled = |version: Option<&str>| {
+            let desired: RdsCluster = serde_json::from_value(json!({
+                "engine": "aurora-postgresql", "username": "u", "engine_version": version,
+            }))
+            .expect("a cluster");
+            unsettled(&cluster, Some(&desired))
+        };
+        assert_eq!(unsettled(Some("16.6")).as_deref(), Some("changing engine_version"));
+        assert_eq!((unsettled(Some("16.4")), unsettled(None)), (None, None));
+    }
 }

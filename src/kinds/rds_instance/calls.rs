@@ -8,7 +8,7 @@ use aws_sdk_rds::types::CloudwatchLogsExportConfiguration;
 
 use super::RdsInstance;
 use super::live::PASSWORD_TAG;
-use crate::aws::password::Password;
+use crate::aws::rds_password::Source;
 use crate::aws::rds_versions::major;
 use crate::aws::words::word;
 use crate::aws::{Error, rds_tags};
@@ -257,21 +257,21 @@ impl RdsInstance {
         call: ModifyDBInstanceFluentBuilder,
         cx: &Cx<'_>,
     ) -> Result<ModifyDBInstanceFluentBuilder, Error> {
-        let rotate = cx.rotate || *live.password_of_snapshot == Some(true);
-        Ok(match (self.managed_password, live.managed_password) {
-            (true, false) => {
-                let key = self.managed_password_kms_key.as_deref().map(str::to_owned);
-                call.manage_master_user_password(true).set_master_user_secret_kms_key_id(key)
-            }
-            (false, true) => call.manage_master_user_password(false).set_master_user_password(
-                Password::of(cx, self.password.as_deref()).await?.for_call(),
-            ),
-            (true, true) if rotate => call.rotate_master_user_password(true),
-            (false, false) if rotate => call.set_master_user_password(
-                Password::of(cx, self.password.as_deref()).await?.for_call(),
-            ),
-            _ => call,
-        })
+        let anew = cx.rotate || *live.password_of_snapshot == Some(true);
+        let said = self.password_source().changed(live.managed_password, anew, cx).await?;
+        Ok(call
+            .set_manage_master_user_password(said.manage)
+            .set_master_user_secret_kms_key_id(said.kms_key)
+            .set_master_user_password(said.password.for_call())
+            .set_rotate_master_user_password(said.rotate))
+    }
+
+    pub(super) fn password_source(&self) -> Source<'_> {
+        Source {
+            managed: self.managed_password,
+            kms_key: self.managed_password_kms_key.as_ref(),
+            own: self.password.as_deref(),
+        }
     }
 }
 

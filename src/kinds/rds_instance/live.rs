@@ -14,8 +14,9 @@ use crate::field::{
     RoleArn, SecurityGroupId,
 };
 
-/// Statuses in which people can work with the server.
-pub const USABLE: &[&str] = &["available", "storage-optimization", "storage-initialization"];
+/// Statuses in which the server is as it was left: in order, stopped, or in want of more storage.
+pub const USABLE: &[&str] =
+    &["available", "stopped", "storage-full", "storage-initialization", "storage-optimization"];
 
 /// The tag of a server whose master password is still that of its snapshot.
 pub const PASSWORD_TAG: &str = "lagoa:password";
@@ -24,7 +25,6 @@ pub const PASSWORD_TAG: &str = "lagoa:password";
 pub const TERMINAL: &[&str] = &[
     "failed",
     "inaccessible-encryption-credentials",
-    "inaccessible-encryption-credentials-recoverable",
     "incompatible-create",
     "incompatible-credentials",
     "incompatible-network",
@@ -34,12 +34,12 @@ pub const TERMINAL: &[&str] = &[
     "insufficient-capacity",
     "modify-failed",
     "restore-error",
-    "stopped",
     "upgrade-failed",
 ];
 
-/// RDS can't use the secret any more that it keeps the managed password in.
-pub const IMPAIRED: &str = "managed password impaired";
+/// Statuses of a managed password's secret that don't change by themselves. An impaired one still
+/// opens the database; RDS only can't rotate it until somebody gives it back its secret or its key.
+const SETTLED: &[&str] = &["active", "impaired"];
 
 /// The fields with everything that AWS is about to change counted as changed. What the stack wants
 /// of that is what has to settle; what somebody else has queued is none of our waiting.
@@ -185,7 +185,7 @@ fn changing(now: &RdsInstance, soon: &RdsInstance, desired: &RdsInstance) -> Opt
 /// What must come to rest beside the status, in the service's words.
 fn unsettled(instance: &DbInstance) -> Option<String> {
     let secret = instance.master_user_secret().and_then(|secret| secret.secret_status());
-    if let Some(status) = secret.filter(|status| *status != "active") {
+    if let Some(status) = secret.filter(|status| !SETTLED.contains(status)) {
         return Some(format!("managed password {status}"));
     }
     let pending = instance.pending_modified_values();
@@ -314,10 +314,14 @@ mod tests {
         };
         let phase = |instance| read(&instance, None).expect("an instance").phase();
         assert_eq!(phase(secret("creating")), Phase::Pending("managed password creating".into()));
-        assert_eq!(phase(secret("impaired")), Phase::Failed(IMPAIRED.into()));
+        assert_eq!(phase(secret("impaired")), Phase::Ready);
         assert_eq!(phase(secret("active")), Phase::Ready);
-        let stopped = instance().db_instance_status("stopped").build();
-        assert_eq!(phase(stopped), Phase::Failed("stopped".into()));
+        let of = |status: &str| phase(instance().db_instance_status(status).build());
+        assert_eq!(of("failed"), Phase::Failed("failed".into()));
+        // Neither may be replaced for that: the data is there.
+        assert_eq!((of("stopped"), of("storage-full")), (Phase::Ready, Phase::Ready));
+        let locked = "inaccessible-encryption-credentials-recoverable";
+        assert_eq!(of(locked), Phase::Pending(locked.into()));
     }
 
     #[test]

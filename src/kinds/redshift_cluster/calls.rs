@@ -12,6 +12,23 @@ use crate::field::{SecurityGroupId, changed, set_change};
 use crate::kind::Cx;
 
 impl RedshiftCluster {
+    /// Does the next of the changes, but the tags.
+    pub(super) async fn change(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
+        if self.change_roles(live, cx).await? {
+            return Ok(());
+        }
+        let call = self.with_changes(live, cx.redshift.modify_cluster());
+        let call = self.with_password(live, call, cx).await?;
+        if call.as_input() != cx.redshift.modify_cluster().as_input() {
+            call.cluster_identifier(cx.name).send().await?;
+        } else if self.is_resized(live) {
+            self.resize(cx).await?;
+        } else if *self.reboot_pending == Some(false) && *live.reboot_pending == Some(true) {
+            cx.redshift.reboot_cluster().cluster_identifier(cx.name).send().await?;
+        }
+        Ok(())
+    }
+
     /// Everything that can be set at creation, but the password and the tags.
     pub(super) fn with_settings(
         &self,
@@ -44,7 +61,7 @@ impl RedshiftCluster {
     }
 
     /// Every setting that differs, but the nodes, the roles and the password.
-    pub(super) fn with_changes(
+    fn with_changes(
         &self,
         live: &Self,
         call: ModifyClusterFluentBuilder,
@@ -84,7 +101,7 @@ impl RedshiftCluster {
     }
 
     /// Switching between a managed password and one's own, and rotating on order.
-    pub(super) async fn with_password(
+    async fn with_password(
         &self,
         live: &Self,
         call: ModifyClusterFluentBuilder,
@@ -115,7 +132,7 @@ impl RedshiftCluster {
     }
 
     /// Gives and takes roles; whether there was something to do.
-    pub(super) async fn change_roles(&self, live: &Self, cx: &Cx<'_>) -> Result<bool, Error> {
+    async fn change_roles(&self, live: &Self, cx: &Cx<'_>) -> Result<bool, Error> {
         let none = BTreeSet::new();
         let have = live.iam_roles.as_ref().unwrap_or(&none);
         let (add, remove) = set_change(self.iam_roles.as_ref().unwrap_or(have), have);
@@ -140,7 +157,7 @@ impl RedshiftCluster {
     }
 
     /// AWS wants type and number of the nodes together.
-    pub(super) async fn resize(&self, cx: &Cx<'_>) -> Result<(), Error> {
+    async fn resize(&self, cx: &Cx<'_>) -> Result<(), Error> {
         let many = self.number_of_nodes > 1;
         let classic = self.allow_classic_resize.as_deref().copied().unwrap_or_default();
         let call = cx.redshift.resize_cluster().cluster_identifier(cx.name);

@@ -4,6 +4,7 @@ use aws_sdk_redshift::types::{Cluster, PendingModifiedValues};
 
 use super::RedshiftCluster;
 use crate::aws::redshift_tags;
+use crate::aws::rest::PAUSED;
 use crate::field::{
     Computed, Derived, KmsKeyArn, RedshiftParameterGroupName, RoleArn, SecurityGroupId, Warehouse,
 };
@@ -16,9 +17,10 @@ pub const TERMINAL: &[&str] = &[
     "incompatible-network",
     "incompatible-parameters",
     "incompatible-restore",
-    "paused",
-    "storage-full",
 ];
+
+/// Statuses in which the cluster is as it was left: in order, paused, or in want of more storage.
+pub const USABLE: &[&str] = &["available", PAUSED, "storage-full"];
 
 /// The fields of a cluster as AWS has them.
 pub fn read(cluster: &Cluster, site: &Site) -> RedshiftCluster {
@@ -189,7 +191,11 @@ mod tests {
         assert_eq!(phase(modifying), Phase::Pending("modifying".into()));
         let resizing = cluster().cluster_status("available, prep-for-resize").build();
         assert!(matches!(phase(resizing), Phase::Pending(_)));
-        assert!(matches!(phase(cluster().cluster_status("paused").build()), Phase::Failed(_)));
+        // It may not be replaced for that: the data is there.
+        for status in ["paused", "storage-full"] {
+            let unavailable = cluster().cluster_availability_status("Unavailable");
+            assert_eq!(phase(unavailable.cluster_status(status).build()), Phase::Ready, "{status}");
+        }
         let leaving = cluster().cluster_status("final-snapshot").build();
         assert_eq!(phase(leaving), Phase::Pending("deleting".into()));
     }

@@ -1,8 +1,8 @@
 //! What Redshift takes for the same, what it refuses, and what interrupts people's work.
 
 use super::RedshiftCluster;
-use crate::aws::kms::same_key;
-use crate::field::{Differs, KmsKeyArn};
+use crate::aws::spelling::{fold, fold_key};
+use crate::field::Differs;
 use crate::reference::is_marked;
 
 impl RedshiftCluster {
@@ -13,16 +13,8 @@ impl RedshiftCluster {
         {
             self.subnet_group.clone_from(&live.subnet_group);
         }
-        if let (Some(want), Some(have)) = (&self.parameter_group, &live.parameter_group)
-            && want.eq_ignore_ascii_case(have)
-        {
-            self.parameter_group.clone_from(&live.parameter_group);
-        }
-        if let (Some(want), Some(have)) = (&self.maintenance_window, &live.maintenance_window)
-            && want.eq_ignore_ascii_case(have)
-        {
-            self.maintenance_window.clone_from(&live.maintenance_window);
-        }
+        fold(&mut self.parameter_group, &live.parameter_group);
+        fold(&mut self.maintenance_window, &live.maintenance_window);
         fold_key(&mut self.kms_key, &live.kms_key);
         fold_key(&mut self.managed_password_kms_key, &live.managed_password_kms_key);
     }
@@ -102,12 +94,5 @@ impl RedshiftCluster {
             wrong.push(("default_iam_role", "the default role must be one of `iam_roles`"));
         }
         wrong
-    }
-}
-
-/// Takes live's spelling of the same KMS key.
-fn fold_key(desired: &mut Option<KmsKeyArn>, live: &Option<KmsKeyArn>) {
-    if desired.is_some() && same_key(desired.as_deref(), live.as_deref()) {
-        desired.clone_from(live);
     }
 }
