@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Exit;
 use super::arguments::{PlanArguments, StackArguments, Variables, pair};
 use super::failed::Failed;
+use super::masks;
 use super::session::Session;
 use crate::aws::{Aws, Orders};
 use crate::diagnostic::{Problem, Severity, Source, closest};
@@ -150,6 +151,7 @@ impl Import {
         let inputs = self.variables.inputs()?;
         let Some(file) = &self.into else {
             let root = self.out.as_deref().map_or_else(|| PathBuf::from("."), stack::root);
+            masks::own_credentials();
             let orders = Orders::default();
             let aws =
                 Aws::connect(&self.stack, self.region.as_deref(), root.clone(), orders).await?;
