@@ -144,6 +144,16 @@ impl Command {
         };
         stack.sandbox.then_some(Some((&stack.file, &stack.variables)))
     }
+
+    /// Name and stack file of a command that changes what AWS has of a stack.
+    fn changes(&self) -> Option<(&'static str, &Path)> {
+        match self {
+            Self::Apply(apply) => Some(("apply", &apply.stack.file)),
+            Self::Destroy(destroy) => Some(("destroy", &destroy.stack.file)),
+            Self::Adopt(adopt) => Some(("adopt", &adopt.stack.file)),
+            _ => None,
+        }
+    }
 }
 
 /// Does what the arguments say; gives the exit code.
@@ -156,7 +166,11 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     // A log that scrolls and lines that are redrawn would overwrite each other.
     terminal.live &= cli.global.verbose == 0;
     cli.global.trace(terminal);
-    let exit = enter(&mut cli, terminal).unwrap_or_else(|failed| {
+    let ended = enter(&mut cli, terminal);
+    if let Some((command, file)) = cli.command.changes().filter(|_| terminal.runner) {
+        github::ended(command, file, &ended, terminal);
+    }
+    let exit = ended.unwrap_or_else(|failed| {
         terminal.err(&failed.render(terminal.err));
         Exit::Failed
     });
