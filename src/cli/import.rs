@@ -112,7 +112,11 @@ impl Import {
         let mut notes = notes(&discovery);
         let things = self.choose(discovery, &target, &mut notes);
         if things.is_empty() {
-            notes.push(Problem::error("there is nothing to import"));
+            let site = &target.aws.site;
+            notes.push(Problem::error("there is nothing to import").help(format!(
+                "it was looked for in account {}, {}; check the kinds, names and tags that were given",
+                site.account, site.region
+            )));
             return Err(notes.into());
         }
         let (text, draft) = written(things, &target, &mut notes)?;
@@ -207,7 +211,7 @@ impl Import {
         }
         for (stack, number) in others {
             let them = counted(number, "resource");
-            let message = format!("{them} left out: the stack {stack} has them");
+            let message = format!("{them} left out that the stack {stack} has");
             let help = format!("`lagoa import --stack {stack} --owned` writes that file anew");
             notes.push(Problem::warning(message).help(help));
         }
