@@ -193,9 +193,11 @@ impl Aws {
         let caller = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
         let caller = caller.map_err(|error| {
             let nobody = error::causes(&error).any(|cause| cause.is::<CredentialsError>());
-            match nobody && !matches!(standing, Standing::Vouched(_)) {
-                true => Unconnected::Nobody(nobody_there(error.into(), &standing)),
-                false => Unconnected::Refused(refused(error.into(), &region)),
+            match (&standing, nobody) {
+                // GitHub and STS say themselves what is wrong.
+                (Standing::Vouched(_), _) => Unconnected::Refused(error.into()),
+                (_, true) => Unconnected::Nobody(nobody_there(error.into(), &standing)),
+                (_, false) => Unconnected::Refused(unanswered(error.into(), &region)),
             }
         })?;
         let partition = caller.arn().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws");
@@ -358,9 +360,9 @@ fn nobody_there(error: Error, standing: &Standing) -> Error {
 }
 
 /// There are credentials, and AWS doesn't say whose they are.
-fn refused(error: Error, region: &str) -> Error {
-    // Whoever hands out credentials, and AWS itself, say better what is wrong.
-    if error.class != Class::Transient || error.hint.is_some() {
+fn unanswered(error: Error, region: &str) -> Error {
+    // A refusal says itself what is wrong.
+    if error.class != Class::Transient {
         return error;
     }
     error.hint(format!(
