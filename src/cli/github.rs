@@ -133,6 +133,11 @@ impl GitHub {
         self.annotations(problems, title).for_each(|line| self.terminal.out(&line));
     }
 
+    /// As [`annotate`](Self::annotate), where standard output may be for a machine.
+    pub fn annotate_beside(&self, problems: &[Problem], title: &str) {
+        self.annotations(problems, title).for_each(|line| self.terminal.order(&line));
+    }
+
     /// The orders that show problems beside their lines.
     fn annotations(&self, problems: &[Problem], title: &str) -> impl Iterator<Item = String> {
         let file = |name: &str| self.runner.in_repository(Path::new(name));
@@ -164,7 +169,7 @@ impl GitHub {
     /// for a machine, so the annotations go beside it; and what can't be told undoes nothing.
     pub fn tell_run(&self, ran: &Ran<'_>) {
         let title = format!("lagoa {}: {}", ran.command, ran.stack.unwrap_or(ran.file));
-        self.annotations(&ran.problems, &title).for_each(|line| self.terminal.order(&line));
+        self.annotate_beside(&ran.problems, &title);
         let page = RunPage {
             command: ran.command,
             stack: ran.stack,
