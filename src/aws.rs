@@ -191,9 +191,11 @@ impl Aws {
         let caller = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
         let caller = caller.map_err(|error| {
             let nobody = error::causes(&error).any(|cause| cause.is::<CredentialsError>());
-            match nobody && !matches!(standing, Standing::Vouched(_)) {
-                true => Unconnected::Nobody(no_identity(error.into(), &standing)),
-                false => Unconnected::Refused(no_identity(error.into(), &standing)),
+            match (&standing, nobody) {
+                // GitHub and STS say themselves what is wrong.
+                (Standing::Vouched(_), _) => Unconnected::Refused(error.into()),
+                (_, true) => Unconnected::Nobody(nobody_there(error.into(), &standing)),
+                (_, false) => Unconnected::Refused(unanswered(error.into(), &region)),
             }
         })?;
         let partition = caller.arn().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws");
@@ -347,20 +349,26 @@ fn member(text: &str, key: &str) -> Option<SecretString> {
     Some(SecretString::from(value.get(key)?.as_str()?))
 }
 
-fn no_identity(error: Error, standing: &Standing) -> Error {
-    if matches!(standing, Standing::Vouched(_)) {
+/// Nobody gave credentials.
+fn nobody_there(error: Error, standing: &Standing) -> Error {
+    let remedy = standing.remedy().unwrap_or_else(|| {
+        "lagoa looks for credentials where the AWS CLI does: try `aws sts get-caller-identity`; \
+         without an account, use --sandbox"
+            .to_owned()
+    });
+    error.hint(remedy)
+}
+
+/// There are credentials, and AWS doesn't say whose they are.
+fn unanswered(error: Error, region: &str) -> Error {
+    // A refusal says itself what is wrong.
+    if error.class != Class::Transient {
         return error;
     }
-    if let Some(remedy) = standing.remedy() {
-        return error.hint(remedy);
-    }
-    if error.class == Class::Transient || error.code.is_empty() {
-        return error.hint(
-            "lagoa looks for credentials where the AWS CLI does: try `aws sts get-caller-identity`; \
-             without an account, use --sandbox",
-        );
-    }
-    error
+    error.hint(format!(
+        "there are credentials, but no way to STS in {region}: look at the network, the region's \
+         name and AWS_ENDPOINT_URL"
+    ))
 }
 
 /// The most that `GetResources` gives in one answer; it gives fewer when nobody asks.

@@ -147,6 +147,16 @@ impl Command {
         };
         stack.sandbox.then_some(Some((&stack.file, &stack.variables)))
     }
+
+    /// Name and stack file of a command that changes what AWS has of a stack.
+    fn changes(&self) -> Option<(&'static str, &Path)> {
+        match self {
+            Self::Apply(apply) => Some(("apply", &apply.stack.file)),
+            Self::Destroy(destroy) => Some(("destroy", &destroy.stack.file)),
+            Self::Adopt(adopt) => Some(("adopt", &adopt.stack.file)),
+            _ => None,
+        }
+    }
 }
 
 /// Does what the arguments say; gives the exit code.
@@ -163,7 +173,11 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         terminal.err(&problems::sentence(&bug(&place, panic.payload()), terminal.err));
     }));
-    let exit = enter(&mut cli, terminal).unwrap_or_else(|failed| {
+    let ended = enter(&mut cli, terminal);
+    if let Some((command, file)) = cli.command.changes().filter(|_| terminal.runner) {
+        github::ended(command, file, &ended, terminal);
+    }
+    let exit = ended.unwrap_or_else(|failed| {
         terminal.err(&failed.render(terminal.err));
         Exit::Failed
     });

@@ -6,7 +6,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use regorus::Engine;
 use regorus::utils::limits::ExecutionTimerConfig;
@@ -21,6 +21,8 @@ const PACKAGE: &str = "data.lagoa";
 const UNITS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
 /// What a deeply nested rule may need.
 const STACK: usize = 64 << 20;
+/// How much longer than it may a rule is waited for, so that it can say where it was.
+const GRACE: Duration = Duration::from_secs(1);
 /// What to do about a rule that doesn't end.
 const LOOK: &str = "look for a rule that goes over a long range, or over lists within lists";
 
@@ -116,19 +118,22 @@ pub fn judge(files: &[File], plan: &Value, within: Duration) -> Result<Vec<Verdi
     let (all, plan) = (files.to_vec(), plan.to_string());
     let (tell, told) = mpsc::channel();
     // A builtin may work on for hours, and then only a thread can be left behind. One that asks for
-    // more memory than there is ends the process, before anything is touched.
+    // more memory than there is ends the process, before anything is touched: the interpreter's own
+    // limit would take an allocator of its own, and doesn't see a single huge request either.
     let thread = std::thread::Builder::new().stack_size(STACK);
+    let until = Instant::now() + within;
     let started = thread.spawn(move || {
-        let _ = tell.send(ask_all(&all, &plan, within));
+        let _ = tell.send(ask_all(&all, &plan, until));
     });
     if let Err(error) = started {
         return Err(Broken::saying(format!("the guardrails cannot be asked: {error}")));
     }
-    match told.recv_timeout(within.saturating_mul(2)) {
+    match told.recv_timeout(within.saturating_add(GRACE)) {
         Ok(answer) => answer,
         Err(mpsc::RecvTimeoutError::Timeout) => Err(endless(within)),
         Err(mpsc::RecvTimeoutError::Disconnected) => {
-            Err(Broken::saying("the guardrails broke off in the middle of a rule"))
+            let message = "the guardrails broke off in the middle of a rule";
+            Err(Broken { help: Some(LOOK), ..Broken::saying(message) })
         }
     }
 }
@@ -138,7 +143,7 @@ fn endless(within: Duration) -> Broken {
     Broken { help: Some(LOOK), ..Broken::saying(message) }
 }
 
-fn ask_all(files: &[File], plan: &str, within: Duration) -> Result<Vec<Verdict>, Broken> {
+fn ask_all(files: &[File], plan: &str, until: Instant) -> Result<Vec<Verdict>, Broken> {
     let mut packages = Vec::new();
     for file in files {
         packages
@@ -149,7 +154,8 @@ fn ask_all(files: &[File], plan: &str, within: Duration) -> Result<Vec<Verdict>,
     let mut verdicts = Vec::new();
     for (own, _) in files.iter().filter(|(_, asked)| *asked) {
         let shared = files.iter().filter(|(_, asked)| !asked).map(|(file, _)| *file);
-        verdicts.extend(ask(own, shared, plan, within)?);
+        let left = until.saturating_duration_since(Instant::now());
+        verdicts.extend(ask(own, shared, plan, left)?);
     }
     match files.first() {
         Some((first, _)) if !files.iter().any(|(_, asked)| *asked) => {
@@ -320,6 +326,11 @@ mod tests {
         let problem = asked(&[file("endless.rego", loops)]).expect_err("it can't end");
         assert!(begin.elapsed() < TIME * 6, "{:?}", begin.elapsed());
         assert!(problem.message.contains("longer"), "{}", problem.message);
+
+        // What other files have used up is gone.
+        let begin = Instant::now();
+        assert!(ask_all(&[file("endless.rego", loops)], "{}", begin).is_err());
+        assert!(begin.elapsed() < TIME * 6, "{:?}", begin.elapsed());
     }
 
     #[test]

@@ -94,6 +94,15 @@ fn pieces(mut text: &str) -> Vec<Piece<'_>> {
     out
 }
 
+/// How many characters of the text are known, spaces not counted.
+pub fn known_characters(text: &str) -> usize {
+    let known = pieces(text).into_iter().map(|piece| match piece {
+        Piece::Text(text) => text.chars().filter(|c| !c.is_whitespace()).count(),
+        Piece::Reference(_) => 0,
+    });
+    known.sum()
+}
+
 /// Every reference in the value, in reading order, with doubles.
 pub fn references(value: &Value) -> Vec<Reference> {
     fn collect(value: &Value, out: &mut Vec<Reference>) {

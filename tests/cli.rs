@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 fn lagoa(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("it starts")
+}
+
+fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lagoa"));
     command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
     // No account, and nobody's own settings.
@@ -20,7 +24,7 @@ fn lagoa(arguments: &[&str]) -> Output {
     }
     command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_CONFIG_FILE", "/nowhere");
     command.env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere").env("COLUMNS", "100");
-    command.output().expect("it starts")
+    command
 }
 
 fn told(output: &Output) -> String {
@@ -129,6 +133,19 @@ fn an_unknown_key_is_told_before_aws_is_asked() {
         Scratch::new("keys.yaml", "stack: shop\nresources:\n  shop-raw: { kind: s3_bucket }\n");
     let output = lagoa(&["plan", stack.path(), "--target", "shop-row"]);
     insta::assert_snapshot!("unknown_key", told(&output));
+}
+
+#[test]
+fn with_credentials_and_no_way_to_aws_the_way_is_named() {
+    let stack = Scratch::new("away.yaml", "stack: away\nregion: eu-west-9\nresources: {}\n");
+    let mut command = command(&["plan", stack.path()]);
+    command.env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "example");
+    // Nobody listens on the port of `discard`.
+    let output = command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").output();
+    let told = told(&output.expect("it starts"));
+    assert!(told.starts_with("exit 1\n"), "{told}");
+    assert!(told.contains("no way to STS in eu-west-9"), "{told}");
+    assert!(!told.contains("looks for credentials"), "{told}");
 }
 
 #[test]

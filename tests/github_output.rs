@@ -271,6 +271,35 @@ fn an_account_that_cannot_be_reached_is_told_too() {
     assert!(step.read("summary.md").contains("no plan, 1 error"));
 }
 
+#[test]
+fn an_apply_that_cannot_begin_is_told_too() {
+    let folder = scratch("no-apply");
+    let step = Step::new(&folder);
+    fs::write(folder.join("stacks/shop.yaml"), "stack: shop\nregion: us-east-1\nresources: {}\n")
+        .expect("write a file");
+    for command in ["apply", "destroy", "adopt"] {
+        let arguments = [command, "stacks/shop.yaml", "--json"];
+        let output = run(step.enter(&mut poor(&folder, &arguments), None));
+        assert_eq!(output.status.code(), Some(1));
+        let errors = text(&output.stderr);
+        let title = format!("::error title=lagoa {command}%3A shop::");
+        assert!(errors.lines().any(|line| line.starts_with(&title)), "{errors}");
+        assert_eq!(text(&output.stdout), "", "standard output is for the machine");
+        let summary = step.read("summary.md");
+        assert!(summary.contains("Not done: 1 error."), "{summary}");
+        assert_eq!(step.read("output"), "exitcode=1\n");
+    }
+    // A mistake in the file stands beside its line.
+    fs::write(
+        folder.join("stacks/shop.yaml"),
+        "stack: shop\nresources:\n  raw: { kind: bucket }\n",
+    )
+    .expect("write a file");
+    let output = run(step.enter(&mut poor(&folder, &["apply", "stacks/shop.yaml"]), None));
+    let errors = text(&output.stderr);
+    assert!(errors.contains("::error file=stacks/shop.yaml,line=3,endLine=3,col="), "{errors}");
+}
+
 const PASSWORD: &str = "Planted$9f31&password";
 
 #[test]
@@ -322,7 +351,21 @@ fn a_plan_is_told_and_its_secrets_are_masked() {
     assert!(!step.read("log").contains("add-mask"));
 
     let output = lagoa(&["apply", "stack.yaml", "--sandbox", "--yes"]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    let errors = text(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    // Before the first call, not only when the secret is fetched.
+    let masked = |secret: &str| errors.find(&format!("::add-mask::{secret}\n"));
+    let begun = errors.find("creating …").expect("something is made");
+    assert!(masked(PASSWORD).is_some_and(|at| at < begun), "{errors}");
+    assert!(masked(TOKEN).is_some_and(|at| at < begun), "{errors}");
+    let summary = step.read("summary.md");
+    for part in ["✅ <code>lagoa apply</code>", "2 steps in", "<b>shop-db</b>: created"] {
+        assert!(summary.contains(part), "{part} is not in {summary}");
+    }
+    for line in ["exitcode=0", "changes=true", "done=2", "failed=0", "not-started=0"] {
+        assert!(step.read("output").lines().any(|one| one == line), "{}", step.read("output"));
+    }
+    assert!(!summary.contains(PASSWORD));
     let output = lagoa(&["plan", "stack.yaml", "--sandbox", "--detailed-exitcode"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     assert_eq!(github.comments().len(), 1);

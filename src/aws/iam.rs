@@ -1,14 +1,14 @@
 //! What the IAM kinds share: tags, ownership by path, and names of managed policies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::Tag;
 
 use super::{Class, Error};
-use crate::field::{PolicyArn, Tags};
+use crate::field::{Policy, PolicyArn, Tags};
 use crate::kind::{Owner, Site};
-use crate::reference::is_marked;
+use crate::reference::{is_marked, known_characters};
 
 /// What IAM's tag calls take.
 pub fn tag_set(tags: &Tags) -> Result<Vec<Tag>, Error> {
@@ -124,22 +124,55 @@ pub fn settling(error: impl Into<Error>) -> Error {
     if error.is_gone() { Error { class: Class::Propagating, ..error } } else { error }
 }
 
-/// What is wrong with names of inline policies.
-pub fn check_inline<'a>(names: impl Iterator<Item = &'a String>) -> Vec<(String, String)> {
+/// What is wrong with inline policies, for which there is room for so many characters together.
+pub fn check_inline(policies: &BTreeMap<String, Policy>, room: usize) -> Vec<(String, String)> {
+    let names = policies.keys();
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
     let bad = names.filter(|name| !is_marked(name));
     let bad = bad.filter(|name| name.is_empty() || name.len() > 128 || !name.chars().all(allowed));
     let message = "a policy's name has 1 to 128 letters, digits and _+=,.@-".to_owned();
-    bad.map(|name| (format!("inline_policies.{name}"), message.clone())).collect()
+    let mut wrong: Vec<_> =
+        bad.map(|name| (format!("inline_policies.{name}"), message.clone())).collect();
+    wrong.extend(
+        too_long(policies.values(), room).map(|message| ("inline_policies".to_owned(), message)),
+    );
+    wrong
+}
+
+/// What is wrong with policies that there isn't room for, whatever their references come to. IAM
+/// doesn't count spaces.
+pub fn too_long<'a>(policies: impl Iterator<Item = &'a Policy>, room: usize) -> Option<String> {
+    let long: usize = policies.map(|policy| known_characters(&policy.text())).sum();
+    (long > room).then(|| {
+        format!(
+            "this has {long} characters without spaces, and IAM takes {room}: take several \
+             policies, or wildcards for names"
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reference::Reference;
 
     fn site() -> Site {
         let text = str::to_owned;
         Site { partition: text("aws-cn"), account: text("1"), region: text("r"), stack: text("s") }
+    }
+
+    #[test]
+    fn what_is_too_long_for_sure_is_told() {
+        let reference = Reference { key: "k".repeat(100), field: "arn".to_owned() }.mark();
+        let policy = |text: String| Policy(serde_json::json!({ "Resource": text }));
+        let inline = |text: String| BTreeMap::from([("read".to_owned(), policy(text))]);
+        // `{"Resource":""}` has 15 characters.
+        assert_eq!(check_inline(&inline(format!("{reference} {}", "a".repeat(85))), 100), []);
+        let wrong = check_inline(&inline(format!("{reference} {}", "a".repeat(86))), 100);
+        assert_eq!(wrong[0].0, "inline_policies");
+        assert!(wrong[0].1.starts_with("this has 101 characters"), "{}", wrong[0].1);
+        let twice = policy("a".repeat(40));
+        assert!(too_long([&twice, &twice].into_iter(), 109).is_some());
     }
 
     #[test]

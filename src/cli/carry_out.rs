@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::Exit;
 use super::arguments::RunArguments;
 use super::failed::Failed;
+use super::github::{GitHub, Ran};
 use super::guardrails;
 use super::hold::Hold;
 use super::interrupts::Interrupts;
@@ -19,7 +20,7 @@ use crate::report::progress::{Progress, time};
 use crate::report::summary::{self, Summary};
 use crate::report::terminal::Terminal;
 use crate::report::view::View;
-use crate::report::{dangers, json, plan};
+use crate::report::{dangers, guardrails as rules, json, plan};
 
 /// How often the progress is redrawn.
 const REDRAW: Duration = Duration::from_millis(120);
@@ -51,30 +52,9 @@ pub async fn carry_out(
     terminal: Terminal,
 ) -> Result<Exit, Failed> {
     consent.timeline.map_or(Ok(()), drawable)?;
-    let destroy = consent.purpose == Purpose::Destroy;
-    let mut view = View::new(plan, &session.stack, &session.file, destroy);
-    guardrails::ask(session, consent.guardrails, &mut view).await?;
-    if consent.json {
-        terminal.err(&plan::render(&view, terminal.err));
-    } else {
-        terminal.out(&plan::render(&view, terminal.out));
-    }
-    let denied = guardrails::tell(&view, terminal);
-    // In the sandbox, destroy lifts every protection.
-    if denied && !(consent.sandbox && destroy) {
-        terminal.err("nothing was changed\n");
+    let Some(view) = agreed(session, plan, consent, hold, terminal).await? else {
         return Ok(Exit::Guarded);
-    }
-    if view.changes() {
-        let idle = |step: &Step| {
-            step.blocked.is_some() || matches!(step.action, Action::Retain | Action::Unread)
-        };
-        if plan.steps.iter().all(idle) {
-            whole(plan)?;
-            return Err(Failed::helping("nothing of this can be done", "see `blocked` above"));
-        }
-        agree(session, consent, dangers::lost(&view.dangers), terminal).await?;
-    }
+    };
     let start = Instant::now();
     let recorder = Recorder::begin(session, plan, hold, terminal).await;
     let stop = Stop::default();
@@ -92,13 +72,15 @@ pub async fn carry_out(
     let lost = stop.forbidden();
     recorder.end(&summary, lost.is_some(), terminal).await;
     consent.timeline.inspect(|path| recorder.draw(path, terminal));
+    let elapsed = time(start.elapsed());
     if consent.json {
         terminal.out(&json::applied(&view, &summary));
-    } else if view.changes() {
-        let text = summary::render(&summary, &time(start.elapsed()), terminal.out);
-        terminal.out(&format!("\n{text}"));
     } else {
-        terminal.out(&summary::outputs(&summary.outputs, terminal.out));
+        tell(&view, &summary, &elapsed, terminal);
+    }
+    if terminal.runner {
+        let ran = Ran::ended(session, &hold.holder.command, (&summary, &elapsed));
+        GitHub::here(terminal).tell_run(&ran);
     }
     if let Some(why) = lost {
         return Err(Failed::helping(
@@ -114,6 +96,54 @@ pub async fn carry_out(
         (false, true) => Exit::Well,
         (false, false) => Exit::Failed,
     })
+}
+
+/// Shows the plan and gets the person's word for it; `None` when the guardrails forbid it.
+async fn agreed(
+    session: &Session,
+    plan: &Plan,
+    consent: &Consent<'_>,
+    hold: &Hold,
+    terminal: Terminal,
+) -> Result<Option<View>, Failed> {
+    let destroy = consent.purpose == Purpose::Destroy;
+    let mut view = View::new(plan, &session.stack, &session.file, destroy);
+    guardrails::ask(session, consent.guardrails, &mut view).await?;
+    if consent.json {
+        terminal.err(&plan::render(&view, terminal.err));
+    } else {
+        terminal.say(&plan::render(&view, terminal.out));
+    }
+    let denied = guardrails::tell(&view, terminal);
+    // In the sandbox, destroy lifts every protection.
+    if denied && !(consent.sandbox && destroy) {
+        terminal.err("nothing was changed\n");
+        if terminal.runner {
+            let why = rules::problems(&view.guardrails);
+            GitHub::here(terminal).tell_run(&Ran::stopped(session, &hold.holder.command, why));
+        }
+        return Ok(None);
+    }
+    if view.changes() {
+        let idle = |step: &Step| {
+            step.blocked.is_some() || matches!(step.action, Action::Retain | Action::Unread)
+        };
+        if plan.steps.iter().all(idle) {
+            whole(plan)?;
+            return Err(Failed::helping("nothing of this can be done", "see `blocked` above"));
+        }
+        agree(session, consent, dangers::lost(&view.dangers), terminal).await?;
+    }
+    Ok(Some(view))
+}
+
+/// Tells a person how it ended.
+fn tell(view: &View, summary: &Summary, elapsed: &str, terminal: Terminal) {
+    if view.changes() {
+        terminal.say(&format!("\n{}", summary::render(summary, elapsed, terminal.out)));
+    } else {
+        terminal.say(&summary::outputs(&summary.outputs, terminal.out));
+    }
 }
 
 /// An error when a plan doesn't hold everything, because not everything could be read.

@@ -72,7 +72,7 @@ impl Check {
                             [] => String::new(),
                             found => format!("; findings: {}", findings::tally(found)),
                         };
-                        terminal.out(&format!("{shown}: {resources}, no mistakes{tally}\n"));
+                        terminal.say(&format!("{shown}: {resources}, no mistakes{tally}\n"));
                     }
                     all.extend(found);
                 }

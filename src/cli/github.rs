@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Exit;
 use super::failed::Failed;
+use super::session::Session;
 use crate::diagnostic::Problem;
 use crate::document;
 use crate::github::api::Api;
@@ -14,7 +15,9 @@ use crate::github::comment::{self, Draft, LIMIT, Mark, Outcome};
 use crate::github::environment::Runner;
 use crate::github::outputs;
 use crate::report::annotations;
+use crate::report::markdown::run::RunPage;
 use crate::report::markdown::{Links, Page};
+use crate::report::summary::{Ending, Summary};
 use crate::report::terminal::Terminal;
 use crate::report::view::{Deed, View};
 
@@ -54,6 +57,71 @@ pub struct Told<'a> {
     pub exit: Exit,
 }
 
+/// What a command that changes AWS came to.
+pub struct Ran<'a> {
+    /// The command: `apply`.
+    pub command: &'a str,
+    /// The stack's name, when the file tells it.
+    pub stack: Option<&'a str>,
+    /// The stack file, as the person named it.
+    pub file: &'a str,
+    /// Account and region, when it came that far.
+    pub site: Option<(&'a str, &'a str)>,
+    /// How the steps ended, and after which time.
+    pub ended: Option<(&'a Summary, &'a str)>,
+    /// What went wrong, or is worth knowing.
+    pub problems: Vec<Problem>,
+}
+
+impl<'a> Ran<'a> {
+    /// A run that did nothing, because of problems.
+    pub fn stopped(session: &'a Session, command: &'a str, problems: Vec<Problem>) -> Self {
+        let site = &session.aws.site;
+        Self {
+            command,
+            stack: Some(&session.stack.name),
+            file: &session.file,
+            site: Some((&site.account, &site.region)),
+            ended: None,
+            problems,
+        }
+    }
+
+    /// A run that came to its end, after some time.
+    pub fn ended(
+        session: &'a Session,
+        command: &'a str,
+        (summary, elapsed): (&'a Summary, &'a str),
+    ) -> Self {
+        let problems = annotations::of_run(summary, &session.stack);
+        Self { ended: Some((summary, elapsed)), ..Self::stopped(session, command, problems) }
+    }
+}
+
+/// Tells GitHub how a command that changes AWS ended, once it has. A run that came to its end, or
+/// was refused, has told more already.
+pub fn ended(command: &str, file: &Path, ended: &Result<Exit, Failed>, terminal: Terminal) {
+    let github = GitHub::here(terminal);
+    let exit = match ended {
+        Ok(exit) => *exit,
+        Err(Failed(problems)) => {
+            let (stack, name) = (stack_name(file), file.display().to_string());
+            github.tell_run(&Ran {
+                command,
+                stack: stack.as_deref(),
+                file: &name,
+                site: None,
+                ended: None,
+                problems: problems.clone(),
+            });
+            Exit::Failed
+        }
+    };
+    if let Err(failed) = github.put(&[("exitcode".to_owned(), exit.code().to_string())]) {
+        terminal.err(&failed.render(terminal.err));
+    }
+}
+
 impl GitHub {
     /// Looks at what the runner says.
     pub fn here(terminal: Terminal) -> Self {
@@ -62,10 +130,18 @@ impl GitHub {
 
     /// Shows problems beside the lines that they are of.
     pub fn annotate(&self, problems: &[Problem], title: &str) {
+        self.annotations(problems, title).for_each(|line| self.terminal.out(&line));
+    }
+
+    /// As [`annotate`](Self::annotate), where standard output may be for a machine.
+    pub fn annotate_beside(&self, problems: &[Problem], title: &str) {
+        self.annotations(problems, title).for_each(|line| self.terminal.order(&line));
+    }
+
+    /// The orders that show problems beside their lines.
+    fn annotations(&self, problems: &[Problem], title: &str) -> impl Iterator<Item = String> {
         let file = |name: &str| self.runner.in_repository(Path::new(name));
-        for annotation in annotations::worst(problems, title, file) {
-            self.terminal.out(&annotation.line());
-        }
+        annotations::worst(problems, title, file).into_iter().map(|one| one.line())
     }
 
     /// Writes the summary, the outputs, the comment's body to a file when that is wanted, and the
@@ -79,17 +155,41 @@ impl GitHub {
             problems: told.problems,
             links: self.links(&name, told.problems),
         };
-        self.summarize(&page)?;
+        self.summarize(|room| page.render(room, "<code>lagoa plan --json</code> shows them all."))?;
         let draft = self.draft(told, &page);
         if let Some(path) = comment_out {
             write(path, |path| fs::write(path, &draft.body))?;
         }
-        if let Some(file) = &self.runner.output {
-            let text = outputs::text(&values(told, comment_out), &outputs::delimiter());
-            write(file, |file| outputs::append(file, &text))?;
-        }
+        self.put(&values(told, comment_out))?;
         self.comment(&draft).await;
         Ok(())
+    }
+
+    /// Tells what a command that changes AWS did, or why it did nothing. Its standard output may be
+    /// for a machine, so the annotations go beside it; and what can't be told undoes nothing.
+    pub fn tell_run(&self, ran: &Ran<'_>) {
+        let title = format!("lagoa {}: {}", ran.command, ran.stack.unwrap_or(ran.file));
+        self.annotate_beside(&ran.problems, &title);
+        let page = RunPage {
+            command: ran.command,
+            stack: ran.stack,
+            file: ran.file,
+            site: ran.site,
+            ended: ran.ended,
+            problems: &ran.problems,
+            links: self.links(ran.file, &ran.problems),
+        };
+        let told = self.summarize(|room| page.render(room));
+        let counted = ran.ended.map_or(Ok(()), |(summary, _)| self.put(&counts(summary)));
+        for failed in [told, counted].into_iter().filter_map(Result::err) {
+            self.terminal.err(&failed.render(self.terminal.err));
+        }
+    }
+
+    fn put(&self, values: &[(String, String)]) -> Result<(), Failed> {
+        let Some(file) = &self.runner.output else { return Ok(()) };
+        let text = outputs::text(values, &outputs::delimiter());
+        write(file, |file| outputs::append(file, &text))
     }
 
     fn links(&self, file: &str, problems: &[Problem]) -> Links {
@@ -108,14 +208,15 @@ impl GitHub {
         }
     }
 
-    fn summarize(&self, page: &Page<'_>) -> Result<(), Failed> {
+    /// Appends a page of at most so many bytes to the step's summary.
+    fn summarize(&self, page: impl Fn(usize) -> String) -> Result<(), Failed> {
         let Some(file) = &self.runner.summary else { return Ok(()) };
         let used = fs::metadata(file).map_or(0, |facts| facts.len() as usize);
         let room = SUMMARY_LIMIT.saturating_sub(used + 1);
-        let text = page.render(room, "<code>lagoa plan --json</code> shows them all.");
+        let text = page(room);
         // GitHub throws a summary away that is too long, whole.
         if text.len() > room {
-            self.terminal.err("warning: the step's summary is full; the plan isn't in it\n");
+            self.terminal.err("warning: the step's summary is full; this isn't in it\n");
             return Ok(());
         }
         write(file, |file| outputs::append(file, &text))
@@ -199,6 +300,22 @@ fn values(told: &Told<'_>, comment_out: Option<&PathBuf>) -> Vec<(String, String
         put("comment-file", path.display().to_string());
     }
     values
+}
+
+/// How many steps of a run ended how.
+fn counts(summary: &Summary) -> Vec<(String, String)> {
+    let of = |wanted: fn(&Ending) -> bool| {
+        summary.steps.iter().filter(|step| wanted(&step.ending)).count().to_string()
+    };
+    [
+        ("changes", (!summary.steps.is_empty()).to_string()),
+        ("done", of(|one| matches!(one, Ending::Done))),
+        ("failed", of(|one| matches!(one, Ending::Failed(_)))),
+        ("not-finished", of(|one| matches!(one, Ending::Unfinished(_)))),
+        ("not-started", of(|one| matches!(one, Ending::NotStarted(_) | Ending::Unread))),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
 }
 
 fn write(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), Failed> {

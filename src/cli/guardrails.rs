@@ -18,6 +18,13 @@ const FOLDER: &str = "policies/guardrails";
 /// How long all of them may think.
 const WITHIN: Duration = Duration::from_secs(10);
 
+/// Whether a path from there is one of them.
+pub fn is_rule(path: &str) -> bool {
+    let path = Path::new(path);
+    path.parent() == Some(Path::new(FOLDER))
+        && path.extension().is_some_and(|extension| extension == "rego")
+}
+
 /// Asks the stack's guardrails, and those of the folders, about the plan, and puts what they say
 /// into the view.
 pub async fn ask(session: &Session, folders: &[PathBuf], view: &mut View) -> Result<(), Failed> {

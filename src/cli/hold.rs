@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::Exit;
 use super::failed::Failed;
+use super::github::{GitHub, Ran};
 use super::interrupts::Interrupts;
 use super::session::Session;
 use crate::aws::home::Home;
@@ -142,6 +143,10 @@ async fn take(
                 session.file
             ));
             terminal.err(&problems::sentence(&problem, terminal.err));
+            if terminal.runner {
+                let ran = Ran::stopped(session, command, vec![problem]);
+                GitHub::here(terminal).tell_run(&ran);
+            }
             return Ok(Err(Exit::Held));
         }
         if told != held.holder.run {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Exit;
 use super::arguments::{PlanArguments, StackArguments, Variables, pair};
 use super::failed::Failed;
+use super::masks;
 use super::session::Session;
 use crate::aws::{Aws, Orders};
 use crate::diagnostic::{Problem, Severity, Source, closest};
@@ -111,7 +112,11 @@ impl Import {
         let mut notes = notes(&discovery);
         let things = self.choose(discovery, &target, &mut notes);
         if things.is_empty() {
-            notes.push(Problem::error("there is nothing to import"));
+            let site = &target.aws.site;
+            notes.push(Problem::error("there is nothing to import").help(format!(
+                "it was looked for in account {}, {}; check the kinds, names and tags that were given",
+                site.account, site.region
+            )));
             return Err(notes.into());
         }
         let (text, draft) = written(things, &target, &mut notes)?;
@@ -150,6 +155,7 @@ impl Import {
         let inputs = self.variables.inputs()?;
         let Some(file) = &self.into else {
             let root = self.out.as_deref().map_or_else(|| PathBuf::from("."), stack::root);
+            masks::own_credentials();
             let orders = Orders::default();
             let aws =
                 Aws::connect(&self.stack, self.region.as_deref(), root.clone(), orders).await?;
@@ -205,7 +211,7 @@ impl Import {
         }
         for (stack, number) in others {
             let them = counted(number, "resource");
-            let message = format!("{them} left out: the stack {stack} has them");
+            let message = format!("{them} left out that the stack {stack} has");
             let help = format!("`lagoa import --stack {stack} --owned` writes that file anew");
             notes.push(Problem::warning(message).help(help));
         }

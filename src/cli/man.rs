@@ -43,19 +43,18 @@ impl Manual {
 
 /// The page of a command, then those of the commands in it.
 fn pages(command: &Command) -> Vec<(String, String)> {
-    let man = Man::new(command.clone()).source(concat!("lagoa ", env!("CARGO_PKG_VERSION")));
+    let man = Man::new(command.clone());
     let name = man.get_filename();
     let below = command.get_subcommands().filter(|one| !one.is_hide_set());
     std::iter::once((name, page(command, &man))).chain(below.flat_map(pages)).collect()
 }
 
-/// One page: clap's own sections, then those of the words after the help.
+/// One page: its title, clap's own sections, then those of the words after the help.
 fn page(command: &Command, man: &Man) -> String {
-    let mut text = Vec::new();
+    let mut text = title(command).into_bytes();
     // Writing into memory can't fail.
     let _ = man
-        .render_title(&mut text)
-        .and_then(|()| man.render_name_section(&mut text))
+        .render_name_section(&mut text)
         .and_then(|()| man.render_synopsis_section(&mut text))
         .and_then(|()| man.render_description_section(&mut text))
         .and_then(|()| man.render_options_section(&mut text));
@@ -74,7 +73,29 @@ fn page(command: &Command, man: &Man) -> String {
     text
 }
 
+/// What stands in the page's corners. Clap leaves an empty date out, and all that follows moves up.
+fn title(command: &Command) -> String {
+    let name = command.get_display_name().unwrap_or_else(|| command.get_name());
+    format!(".TH {name} 1 \"\" \"lagoa {}\" \"Manual of lagoa\"\n", env!("CARGO_PKG_VERSION"))
+}
+
 /// A line that stays as it is: nothing in it is an order to the formatter.
 fn verbatim(line: &str) -> String {
     format!("\\&{}\n", line.replace('\\', "\\e").replace('-', "\\-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_tells_its_version() {
+        let mut command = Cli::command();
+        command.build();
+        for (file, text) in pages(&command) {
+            let name = file.trim_end_matches(".1");
+            let title = format!(".TH {name} 1 \"\" \"lagoa {}\" ", env!("CARGO_PKG_VERSION"));
+            assert!(text.starts_with(&title), "{}", text.lines().next().unwrap_or_default());
+        }
+    }
 }

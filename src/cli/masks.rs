@@ -35,6 +35,8 @@ pub fn of_stack(stack: &Stack) {
     for resource in &stack.resources {
         named(&resource.fields, resource.kind.schema(), &mut names);
     }
+    names.sort_unstable();
+    names.dedup();
     of_environment(names.into_iter());
 }
 
@@ -47,11 +49,12 @@ fn of_environment<'a>(names: impl Iterator<Item = &'a str>) {
 
 /// Names of variables that secret fields are filled from.
 fn named<'a>(value: &'a Value, schema: &Value, names: &mut Vec<&'a str>) {
-    let schema = crate::report::value::given(schema);
     if schema["x-secret"] == true {
         names.extend(value["env"].as_str());
         return;
     }
+    let alternatives = ["anyOf", "oneOf"].iter().filter_map(|word| schema[word].as_array());
+    alternatives.flatten().for_each(|one| named(value, one, names));
     match value {
         Value::Object(map) => {
             for (key, value) in map {
@@ -76,14 +79,20 @@ mod tests {
             "password": { "anyOf": [secret, { "type": "null" }] },
             "users": { "items": { "properties": { "login": secret } } },
             "note": { "type": "object" },
+            "database": { "anyOf": [
+                { "type": "string" },
+                { "type": "object", "properties": { "password": secret } },
+            ] },
         } });
         let value = json!({
             "password": { "env": "A" },
             "users": [{ "login": { "env": "B" } }, { "login": { "secret": "x" } }],
             "note": { "env": "C" },
+            "database": { "host": "db", "password": { "env": "D" } },
         });
         let mut names = Vec::new();
         named(&value, &schema, &mut names);
-        assert_eq!(names, ["A", "B"]);
+        names.sort_unstable();
+        assert_eq!(names, ["A", "B", "D"]);
     }
 }

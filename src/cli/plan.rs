@@ -11,11 +11,11 @@ use super::digest;
 use super::failed::Failed;
 use super::findings::FindingArguments;
 use super::github::{self, GitHub, Told};
+use super::guardrails;
 use super::offline::{self, Offline};
 use super::output::Output;
 use super::saved_plan::SavedPlan;
 use super::session::{Purpose, Session, Unopened};
-use super::{guardrails, masks};
 use crate::diagnostic::Problem;
 use crate::report::terminal::Terminal;
 use crate::report::view::View;
@@ -87,9 +87,6 @@ impl Plan {
         terminal: Terminal,
     ) -> Result<(Session, View, Exit), Failed> {
         let session = self.open().await?;
-        if output == Output::Github {
-            masks::of_stack(&session.stack);
-        }
         session.warn(terminal);
         let purpose = if self.destroy { Purpose::Destroy } else { Purpose::Match };
         let (plan, world) = session.plan_and_world(purpose, &self.plan.options()).await?;
@@ -122,7 +119,6 @@ impl Plan {
 
     /// Makes the plan, and tells GitHub of it, or why there is none.
     async fn run_for_github(&self, terminal: Terminal) -> Result<Exit, Failed> {
-        masks::own_credentials();
         let github = GitHub::here(terminal);
         match self.make(Output::Github, terminal).await {
             Ok((session, view, exit)) => {

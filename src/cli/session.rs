@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::arguments::{PlanArguments, StackArguments, Variables};
 use super::failed::Failed;
+use super::masks;
 use super::offline::Offline;
 use crate::aws::{Aws, Orders, Unconnected, default_network};
 use crate::diagnostic::Problem;
@@ -86,7 +87,9 @@ impl Session {
         arguments: &StackArguments,
         plan: &PlanArguments,
     ) -> Result<Self, Unopened> {
+        masks::own_credentials();
         let loaded = load(&arguments.file, &arguments.variables).map_err(Unopened::Failed)?;
+        masks::of_stack(&loaded.0);
         known_keys(&loaded.0, plan.keys().into_iter()).map_err(Unopened::Failed)?;
         Self::connect(loaded, &arguments.file, plan.orders()).await
     }
@@ -97,7 +100,9 @@ impl Session {
         plan: &PlanArguments,
         offline: Offline,
     ) -> Result<Self, Failed> {
+        masks::own_credentials();
         let (mut stack, graph) = load(&arguments.file, &arguments.variables)?;
+        masks::of_stack(&stack);
         known_keys(&stack, plan.keys().into_iter())?;
         let site = offline.site(&stack);
         stack.settle(&site);

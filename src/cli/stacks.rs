@@ -9,6 +9,8 @@ use clap::{Args, ValueHint};
 use super::Exit;
 use super::failed::Failed;
 use super::git::{Changes, Checkout};
+use super::github::GitHub;
+use super::guardrails::is_rule;
 use crate::diagnostic::{Problem, Source};
 use crate::document;
 use crate::report::stacks::{self as list, Listed};
@@ -19,10 +21,10 @@ use crate::stack::{self, Uses};
 /// List the stack files, or those that a change touches
 ///
 /// A YAML file is a stack when it says `stack: NAME`. With --changed-since, only those are listed
-/// whose file, or a file that they name (policies, scripts, data), was added, edited, renamed or
-/// deleted between the commit where this work left REF and the files as they are now. A path that
-/// holds a variable counts as changed with whatever it may stand for. Variable files belong to no
-/// stack.
+/// whose file, or a file that they name (policies, scripts, data), or a rule in their
+/// policies/guardrails, was added, edited, renamed or deleted between the commit where this work
+/// left REF and the files as they are now. A path that holds a variable counts as changed with
+/// whatever it may stand for. Variable files belong to no stack.
 ///
 /// --json prints what a matrix of GitHub Actions takes, on one line:
 /// {"include":[{"stack":"coins","file":"stacks/coins.yaml"}]}
@@ -113,6 +115,9 @@ impl Stacks {
                      {name}.yaml`"
                 ));
                 terminal.err(&problems::sentence(&problem, terminal.err));
+                if terminal.runner {
+                    GitHub::here(terminal).annotate_beside(&[problem], "lagoa stacks");
+                }
             }
         }
     }
@@ -177,14 +182,16 @@ fn name_of(path: &str, text: &str) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// Whether one of the changed paths is the stack's file, or one that it names.
+/// Whether one of the changed paths is the stack's file, one that it names, or a rule that its plans
+/// have to pass.
 fn touched(found: &Found, top: &Path, changed: &[String]) -> bool {
     let own = beneath(&found.path, top);
     let root = beneath(&stack::root(&found.path), top);
     changed.iter().any(|path| {
         let path = Path::new(path);
         let named = root.as_ref().and_then(|root| path.strip_prefix(root).ok()?.to_str());
-        own.as_deref() == Some(path) || named.is_some_and(|named| found.uses.has(named))
+        let asked = |named: &str| found.uses.has(named) || is_rule(named);
+        own.as_deref() == Some(path) || named.is_some_and(asked)
     })
 }
 

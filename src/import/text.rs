@@ -9,12 +9,20 @@ use crate::reference::{references, shown};
 
 /// A new stack file.
 pub fn file(draft: &Draft, site: &Site) -> String {
+    let owned = draft.entries.iter().all(|entry| {
+        entry.thing.live.owner.as_ref().is_some_and(|owner| owner.stack == site.stack)
+    });
+    let next = match owned {
+        true => "All of it is the stack's already.",
+        false => {
+            "`lagoa adopt FILE` takes it over; until then `lagoa plan` says that it isn't the stack's."
+        }
+    };
     let mut lines = vec![
         Line {
             above: vec![
                 format!("What `lagoa import` found in the account {}.", site.account),
-                "`lagoa adopt FILE` takes it over; until then `lagoa plan` says that it isn't the stack's."
-                    .to_owned(),
+                next.to_owned(),
             ],
             ..Line::new("stack", Yaml::Text(site.stack.clone()))
         },

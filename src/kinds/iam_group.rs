@@ -167,7 +167,7 @@ data-engineers:
     }
 
     fn check(&self, _root: &std::path::Path) -> Vec<(String, String)> {
-        iam::check_inline(self.inline_policies.keys())
+        iam::check_inline(&self.inline_policies, 5_120)
     }
 }
 

@@ -117,6 +117,11 @@ read-raw:
         Ok(account.policies.iter().filter_map(name_of).map(str::to_owned).collect())
     }
 
+    fn check(&self, _root: &std::path::Path) -> Vec<(String, String)> {
+        let long = iam::too_long(std::iter::once(&self.document), 6_144);
+        long.map(|message| ("document".to_owned(), message)).into_iter().collect()
+    }
+
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
         cx.iam
             .create_policy()

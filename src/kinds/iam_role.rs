@@ -279,7 +279,7 @@ read-raw:
     }
 
     fn check(&self, _root: &std::path::Path) -> Vec<(String, String)> {
-        let mut wrong = iam::check_inline(self.inline_policies.keys());
+        let mut wrong = iam::check_inline(&self.inline_policies, 10_240);
         match (&self.service, &self.trust) {
             (None, None) => wrong.push((
                 String::new(),

@@ -297,7 +297,7 @@ data-engineers:
     }
 
     fn check(&self, _root: &std::path::Path) -> Vec<(String, String)> {
-        let mut wrong = iam::check_inline(self.inline_policies.keys());
+        let mut wrong = iam::check_inline(&self.inline_policies, 2_048);
         let password = self.console.as_ref().and_then(|console| console.password_secret.as_ref());
         let key = self.access_key.as_ref().and_then(|key| key.secret.as_ref());
         if password.is_some() && password == key {

@@ -1,9 +1,12 @@
 //! What GitHub shows beside the lines of the stack's own files.
 
-use super::problems::sorted;
+use std::collections::BTreeSet;
+
+use super::summary::{Ended, Ending, Summary, verb};
 use super::view::{Deed, Entry, View};
 use crate::diagnostic::{Place, Problem, Severity};
 use crate::github::commands::{Annotation, Level, Spot};
+use crate::reference::shown;
 use crate::stack::Stack;
 
 /// GitHub shows so many of a step's errors, and so many warnings.
@@ -11,14 +14,22 @@ const SHOWN: usize = 10;
 /// Characters of a message.
 const WIDTH: usize = 2_000;
 
-/// The annotations that GitHub shows, the worst first. `file` gives the path of a file from the
-/// root of the repository, by the name that the person gave it.
+/// The annotations that GitHub shows: errors, then warnings, each in the order that they come in,
+/// which is the worst first, and each once. `file` gives the path of a file from the root of the
+/// repository, by the name that the person gave it.
 pub fn worst(
     problems: &[Problem],
     title: &str,
     file: impl Fn(&str) -> Option<String>,
 ) -> Vec<Annotation> {
-    let all = sorted(problems);
+    // An alias in the stack shows one mistake many times.
+    let mut seen = BTreeSet::new();
+    let mut fresh = |problem: &&Problem| {
+        let place = problem.place.as_ref();
+        let place = place.map(|place| (place.source.name.clone(), place.range.start));
+        seen.insert((place, problem.message.clone()))
+    };
+    let all: Vec<&Problem> = problems.iter().filter(|problem| fresh(problem)).collect();
     let of = |severity: Severity| {
         let some = all.iter().filter(move |problem| problem.severity == severity);
         some.take(SHOWN)
@@ -60,9 +71,41 @@ fn spot(place: &Place, file: &impl Fn(&str) -> Option<String>) -> Option<Spot> {
 }
 
 /// What a plan would do that a reviewer should see beside the stack's own lines: what is blocked,
-/// and what takes data away.
+/// what takes data away, and what else is replaced.
 pub fn of_plan(view: &View, stack: &Stack) -> Vec<Problem> {
-    view.resources.iter().filter_map(|entry| of_entry(entry, stack)).collect()
+    let mut entries: Vec<&Entry> = view.resources.iter().collect();
+    entries.sort_by_key(|entry| entry.data.is_none());
+    entries.into_iter().filter_map(|entry| of_entry(entry, stack)).collect()
+}
+
+/// What went wrong in a run, beside the lines of the resources.
+pub fn of_run(summary: &Summary, stack: &Stack) -> Vec<Problem> {
+    let problem = |step: &Ended| {
+        let (kind, key) = (step.kind, &step.key);
+        let problem = match &step.ending {
+            Ending::Failed(trouble) => {
+                let mut words = trouble.words();
+                if let Some(id) = &trouble.request_id {
+                    words.push_str(&format!(" (request id {id})"));
+                }
+                let verb = verb(step.action, trouble);
+                let mut problem = Problem::error(format!("{kind} {key} {verb}: {words}"));
+                problem.help.clone_from(&trouble.help);
+                problem
+            }
+            Ending::Unfinished(why) => {
+                Problem::warning(format!("{kind} {key} is begun, not finished: {why}"))
+            }
+            Ending::Done | Ending::Unread | Ending::NotStarted(_) => return None,
+        };
+        // What left the stack has no line in it.
+        let known = stack.resources.iter().find(|one| shown(&one.key) == *key);
+        Some(match known.filter(|_| step.place.is_some()) {
+            Some(resource) => problem.at(&resource.place),
+            None => problem,
+        })
+    };
+    summary.steps.iter().filter_map(problem).collect()
 }
 
 fn of_entry(entry: &Entry, stack: &Stack) -> Option<Problem> {
@@ -113,6 +156,12 @@ mod tests {
              repair it\n"
         );
         assert_eq!(all[10].line(), "::warning title=t::w00\n");
+        // What is worse comes first, wherever it stands.
+        let late = Problem::warning("data goes").at(&place);
+        let early = Problem::warning("a finding").at(&Place::new(&source, 0..1));
+        let both = worst(&[late.clone(), early, late], "t", |_| None);
+        let told: Vec<&str> = both.iter().map(|one| one.message.as_str()).collect();
+        assert_eq!(told, ["data goes", "a finding"]);
         // A file outside of the repository can't be pointed at.
         assert!(worst(&problems, "t", |_| None)[0].spot.is_none());
     }

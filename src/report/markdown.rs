@@ -6,9 +6,12 @@
 
 mod fields;
 mod problems;
+pub mod run;
 mod text;
 
 use std::collections::BTreeMap;
+
+use serde_json::Value;
 
 use super::plan::words;
 use super::style::counted;
@@ -69,7 +72,7 @@ impl Page<'_> {
         }
         if let Some(view) = self.view {
             self.resources(view, limit, whole, &mut page);
-            let outputs = outputs(view);
+            let outputs = outputs(view.outputs.iter().map(|one| (&one.name, &one.value)));
             if page.len() + outputs.len() <= limit {
                 page.push_str(&outputs);
             }
@@ -380,16 +383,13 @@ fn dangers(view: &View, budget: usize) -> String {
     format!("> [!CAUTION]\n> <b>{what}.</b>\n>\n{items}{more}\n")
 }
 
-fn outputs(view: &View) -> String {
-    if view.outputs.is_empty() {
+fn outputs<'a>(outputs: impl Iterator<Item = (&'a String, &'a Value)>) -> String {
+    let lines: Vec<String> =
+        outputs.map(|(name, value)| format!("{name}: {}", super::value::line(value))).collect();
+    if lines.is_empty() {
         return String::new();
     }
-    let lines: Vec<String> = view
-        .outputs
-        .iter()
-        .map(|output| format!("{}: {}", output.name, super::value::line(&output.value)))
-        .collect();
-    let title = counted(view.outputs.len(), "output");
+    let title = counted(lines.len(), "output");
     format!("<details>\n<summary>{title}</summary>\n\n{}\n</details>\n", fence("yaml", &lines))
 }
 

@@ -273,22 +273,24 @@ fn doing(step: &Step) -> &'static str {
 }
 
 fn done(step: &Step, elapsed: Duration, style: Style) -> String {
-    let word = match step.action {
+    let word = deed(step.action);
+    if step.action == Action::Retain {
+        return format!("{} {}: {word}", style.paint(Ink::Faint, "="), label(step));
+    }
+    format!("{} {}: {word} in {}", style.paint(Ink::Good, "✓"), label(step), time(elapsed))
+}
+
+/// What was done by a step.
+pub(super) fn deed(action: Action) -> &'static str {
+    match action {
         Action::Create => "created",
         Action::Update => "changed",
         Action::Adopt => "taken over",
         Action::Seed => "seeded",
         Action::Delete => "deleted",
+        Action::Retain => "left in the account",
         Action::Unread => "looked at",
-        Action::Retain => {
-            return format!(
-                "{} {}: left in the account",
-                style.paint(Ink::Faint, "="),
-                label(step)
-            );
-        }
-    };
-    format!("{} {}: {word} in {}", style.paint(Ink::Good, "✓"), label(step), time(elapsed))
+    }
 }
 
 /// A duration for people: `0.4 s`, `12 s`, `3 min 20 s`.

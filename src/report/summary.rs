@@ -215,16 +215,7 @@ pub fn render(summary: &Summary, elapsed: &str, style: Style) -> String {
 
 fn failure(step: &Ended, trouble: &Trouble, style: Style) -> String {
     let place = step.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
-    let verb = match step.action {
-        _ if trouble.blocked => "is blocked",
-        Action::Create => "could not be created",
-        Action::Update => "could not be changed",
-        Action::Adopt => "could not be taken over",
-        Action::Seed => "could not be seeded",
-        Action::Delete => "could not be deleted",
-        Action::Retain => "could not be left",
-        Action::Unread => "could not be read",
-    };
+    let verb = verb(step.action, trouble);
     let mut text =
         format!("{} {} {} {verb}{place}\n", style.paint(Ink::Bad, "error:"), step.kind, step.key);
     for line in trouble.words().lines() {
@@ -240,6 +231,20 @@ fn failure(step: &Ended, trouble: &Trouble, style: Style) -> String {
     }
     text.push('\n');
     text
+}
+
+/// What became of a step that failed.
+pub(super) fn verb(action: Action, trouble: &Trouble) -> &'static str {
+    match action {
+        _ if trouble.blocked => "is blocked",
+        Action::Create => "could not be created",
+        Action::Update => "could not be changed",
+        Action::Adopt => "could not be taken over",
+        Action::Seed => "could not be seeded",
+        Action::Delete => "could not be deleted",
+        Action::Retain => "could not be left",
+        Action::Unread => "could not be read",
+    }
 }
 
 fn unfinished(summary: &Summary, style: Style) -> String {
@@ -281,7 +286,8 @@ fn not_started(summary: &Summary, style: Style) -> String {
     format!("{}\n{}\n", style.paint(Ink::Warn, "Not started:"), columns(&rows, "  "))
 }
 
-fn count(summary: &Summary, elapsed: &str, style: Style) -> String {
+/// How many steps ended how, in a line.
+pub(super) fn count(summary: &Summary, elapsed: &str, style: Style) -> String {
     let of =
         |wanted: fn(&Ending) -> bool| summary.steps.iter().filter(|s| wanted(&s.ending)).count();
     let done = of(|ending| matches!(ending, Ending::Done));

@@ -10,6 +10,7 @@ use crate::diagnostic::{Place, Problem};
 use crate::document::{Document, Node, ResourceEntry, Yaml};
 use crate::kind::AnyKind;
 use crate::kinds;
+use crate::reference::{is_marked, shown};
 
 /// One resource before its fields are looked at.
 pub(super) struct Instance<'a> {
@@ -179,6 +180,16 @@ fn one(text: &str, list: &Node) -> Node {
 fn truth(node: &Node, scope: &Scope<'_>, findings: &mut Findings) -> bool {
     let text = node.text().unwrap_or_default();
     let text = scope.text(text, &node.place, findings);
+    if is_marked(&text) {
+        let message = format!("`{}` can't be decided before AWS is asked", shown(&text));
+        let problem = Problem::error(message).at(&node.place);
+        findings.problem(
+            problem.help(
+                "compare what is known by then: `${var.NAME}`, `${stack.name}`, `${env.NAME}`",
+            ),
+        );
+        return true;
+    }
     let compared = [("==", true), ("!=", false)].into_iter().find_map(|(sign, equal)| {
         let (left, right) = text.split_once(sign)?;
         Some((left.trim() == right.trim()) == equal)

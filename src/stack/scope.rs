@@ -17,7 +17,7 @@ use super::network::Parts;
 use crate::diagnostic::{Place, Problem};
 use crate::document::{NODE_LIMIT, Node, Yaml};
 use crate::kind::AnyKind;
-use crate::reference::Reference;
+use crate::reference::{Reference, is_marked, shown};
 
 /// The names that a text may use.
 pub(super) struct Scope<'a> {
@@ -181,6 +181,10 @@ impl Scope<'_> {
         } else {
             inner.trim().to_owned()
         };
+        if is_marked(&name) {
+            let problem = later(&format!("${{{}}}", shown(&name)));
+            return findings.hole(problem.at(place));
+        }
         match name.split_once('.') {
             Some(("var", variable)) => self.variable(variable, place, findings),
             Some(("env", variable)) => self.environment(variable, place, findings),
@@ -313,6 +317,14 @@ impl Scope<'_> {
         let problem = Problem::error(format!("there is no resource `{key}`")).at(place);
         problem.did_you_mean(key, self.kinds.keys().chain(self.networks.keys()).map(String::as_str))
     }
+}
+
+/// Says that a reference needs what only AWS tells.
+pub(super) fn later(reference: &str) -> Problem {
+    Problem::error(format!("`{reference}` can't be found before AWS is asked")).help(
+        "give the resource a plain key and refer to that; what only AWS tells goes into its \
+         `name`, such as `name: raw-${aws.account}`",
+    )
 }
 
 /// Says that a list stands where it can't.

@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use super::files;
 use super::schema::a;
+use super::scope::later;
 use super::shape::{Shaper, fits};
 use crate::diagnostic::{Place, Problem};
 use crate::document::{Node, Yaml};
-use crate::reference::{Reference, Target, is_marked};
+use crate::reference::{Reference, Target, is_marked, shown};
 
 /// `sg-0a1b2c3d`, `subnet-0123456789abcdef0`, `j-2AL4XXXXXX5T9`: what a service makes up itself,
 /// with the account in front where it may be another one's.
@@ -26,6 +27,11 @@ impl Shaper<'_> {
         let (holes, links) = (self.findings.holes, self.findings.links.len());
         let text = self.scope.text(written, place, &mut self.findings);
         if self.findings.holes > holes {
+            return None;
+        }
+        // Nothing would wait for a resource that isn't referred to.
+        if is_marked(&text) && self.scope.kinds.contains_key(&text) {
+            self.problem(later(&shown(&text)).at(place));
             return None;
         }
         if is_marked(&text) {

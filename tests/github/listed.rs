@@ -95,6 +95,13 @@ fn a_stack_is_touched_by_its_file_and_by_what_it_names() {
         back(&folder);
     }
 
+    // A rule that the plan has to pass, and one that nobody asks.
+    folder.write("policies/guardrails/examples/prod.rego", "package lagoa\n");
+    assert!(changed(&folder).is_empty());
+    folder.write("policies/guardrails/prod.rego", "package lagoa\n");
+    assert_eq!(changed(&folder), lake);
+    back(&folder);
+
     // Deleted, and renamed out of the glob.
     for (from, to) in [("policies/raw.json", "gone.json"), ("sql/schema/1.sql", "sql/1.sql")] {
         folder.git(&["mv", from, to]);
