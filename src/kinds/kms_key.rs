@@ -176,9 +176,12 @@ coins-data:
     }
 
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
-        let id = match calls::left_behind(self, cx).await? {
+        let id = match calls::made(cx.name) {
             Some(id) => id,
-            None => self.make(cx).await?,
+            None => match calls::left_behind(self, cx).await? {
+                Some(id) => id,
+                None => self.make(cx).await?,
+            },
         };
         let alias = alias(cx.name);
         match cx.kms.create_alias().alias_name(&alias).target_key_id(&id).send().await {
@@ -197,6 +200,8 @@ coins-data:
                         there.unwrap_or_default()
                     )))
                 }
+                // Not all of KMS knows yet that the key is there.
+                error if error.is_gone() => Err(Error { class: Class::Transient, ..error }),
                 error => Err(error),
             },
         }
