@@ -401,7 +401,9 @@ async fn put_value(value: &SecretString, cx: &Cx<'_>) -> Result<(), Error> {
 /// Takes a name back that this stack has deleted and AWS still keeps, and gives it a fresh value.
 /// If the run ends in between, the value of its former life stays; `--rotate` replaces it.
 async fn restore(value: Option<SecretString>, refusal: Error, cx: &Cx<'_>) -> Result<(), Error> {
-    let reply = cx.secrets.describe_secret().secret_id(cx.name).send().await?;
+    let reply = cx.secrets.describe_secret().secret_id(cx.name).send().await;
+    // What goes without a way back is gone a moment before its name is free.
+    let Some(reply) = absent(reply)? else { return Err(Error { class: Class::Busy, ..refusal }) };
     if reply.deleted_date().is_none() {
         return Err(refusal);
     }
@@ -412,7 +414,10 @@ async fn restore(value: Option<SecretString>, refusal: Error, cx: &Cx<'_>) -> Re
             cx.name
         )));
     }
-    cx.secrets.restore_secret().secret_id(cx.name).send().await?;
+    let restored = cx.secrets.restore_secret().secret_id(cx.name).send().await;
+    if absent(restored)?.is_none() {
+        return Err(Error { class: Class::Busy, ..refusal });
+    }
     if let Some(value) = value {
         put_value(&value, cx).await?;
     }
