@@ -257,7 +257,8 @@ async fn own_addresses(aws: &Aws) -> Result<Vec<Address>, Error> {
 
 fn live(gateway: NatGateway, addresses: &[Address], site: &Site) -> Ec2NatGateway {
     let id = gateway.nat_gateway_id;
-    let address = gateway.addresses.into_iter().next();
+    // Those that somebody added to it aren't what it was made with.
+    let address = gateway.addresses.into_iter().min_by_key(|one| one.is_primary == Some(false));
     let allocation = address.as_ref().and_then(|one| one.allocation_id.clone());
     let own = addresses.iter().any(|one| one.allocation_id == allocation && allocation.is_some());
     let connectivity = match gateway.connectivity_type.as_deref() {
@@ -302,6 +303,7 @@ fn left_over(address: &Address) -> Ec2NatGateway {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::ec2::NatGatewayAddress;
 
     fn gateway(state: &str) -> NatGateway {
         NatGateway {
@@ -317,16 +319,31 @@ mod tests {
         }
     }
 
+    fn site() -> Site {
+        let text = str::to_owned;
+        Site { partition: text("aws"), account: text("1"), region: text("r"), stack: text("s") }
+    }
+
+    #[test]
+    fn the_address_it_was_made_with_counts() {
+        let address = |id: &str, is_primary| NatGatewayAddress {
+            allocation_id: Some(id.to_owned()),
+            public_ip: None,
+            private_ip: None,
+            is_primary,
+        };
+        for (first, second, expected) in
+            [(Some(false), Some(true), "eipalloc-2"), (None, None, "eipalloc-1")]
+        {
+            let addresses = vec![address("eipalloc-1", first), address("eipalloc-2", second)];
+            let fields = live(NatGateway { addresses, ..gateway("available") }, &[], &site());
+            assert_eq!(fields.allocation, Some(Immutable(expected.to_owned())));
+        }
+    }
+
     #[test]
     fn a_failed_gateway_says_why() {
-        let text = str::to_owned;
-        let site = Site {
-            partition: text("aws"),
-            account: text("1"),
-            region: text("r"),
-            stack: text("s"),
-        };
-        let phase = |state| live(gateway(state), &[], &site).phase();
+        let phase = |state| live(gateway(state), &[], &site()).phase();
         let why = "failed: Gateway.NotAttached: no internet gateway";
         assert_eq!(phase("failed"), Phase::Failed(why.to_owned()));
         assert_eq!(phase("deleting"), Phase::Pending("deleting".to_owned()));
