@@ -109,6 +109,16 @@ async fn what_was_just_made_may_be_invisible_for_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_just_made_may_be_seen_and_missing_again() {
+    let mut lab = Lab::new();
+    lab.want("toy", json!({}));
+    let nature = Nature { blinks: 30 * SECOND, pending: MINUTE, ..Nature::default() };
+    lab.toy.nature("toy", nature);
+    lab.apply().await.complete();
+    assert_eq!(lab.toy.calls("create").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn stale_reads_bring_no_second_update() {
     let mut lab = Lab::new();
     lab.want("toy", json!({ "size": 1 }));

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Nature {
     pub pending: Duration,
     /// How long reads don't show that it was made.
     pub hidden: Duration,
+    /// How long reads miss it again, a second after they have shown that it was made.
+    pub blinks: Duration,
     /// How long reads show it as it was before an update.
     pub stale: Duration,
     /// How long it is `deleting`.
@@ -52,6 +55,7 @@ struct Thing {
     fields: Value,
     before: Option<(Value, Instant)>,
     visible: Instant,
+    blinks: Range<Instant>,
     ready: Instant,
     leaving: Option<Instant>,
     dies: bool,
@@ -118,6 +122,7 @@ impl Toy {
             fields: all,
             before: None,
             visible: now,
+            blinks: now..now,
             ready: now,
             leaving: None,
             dies: false,
@@ -194,10 +199,12 @@ impl Toy {
         for (field, value) in &nature.comes_with {
             fields[*field] = value.clone();
         }
+        let shown = now + nature.hidden + Duration::from_secs(1);
         let thing = Thing {
             fields,
             before: None,
             visible: now + nature.hidden,
+            blinks: shown..shown + nature.blinks,
             ready: now + nature.pending,
             leaving: None,
             dies: nature.dies,
@@ -273,6 +280,9 @@ impl Cloud {
     fn seen(&self, name: &str) -> Option<Live> {
         let now = Instant::now();
         let thing = self.things.get(name).filter(|thing| thing.visible <= now)?;
+        if thing.blinks.contains(&now) {
+            return None;
+        }
         let fields = match &thing.before {
             Some((before, until)) if *until > now => before.clone(),
             _ => thing.fields.clone(),
