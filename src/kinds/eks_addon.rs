@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::aws::eks::{already_is_fine, spelled, split};
+use crate::aws::eks::{LOOKS_AT_UPDATES, Updates, already_is_fine, spelled, split};
 use crate::aws::{Aws, Error, absent, eks, gone_is_fine};
 use crate::field::{Computed, Differs, EksClusterName, Immutable, RoleArn, Tags, WriteOnly};
 use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, Phase, Takes, Wanted};
@@ -120,6 +120,13 @@ lake-network:
                 &["eks:TagResource", "eks:UntagResource", "eks:UpdateAddon"],
                 &["eks:{region}:{account}:addon/{within}/{name}/*"],
             ),
+            Grant::of(
+                LOOKS_AT_UPDATES,
+                &[
+                    "eks:{region}:{account}:cluster/{within}",
+                    "eks:{region}:{account}:addon/{within}/{name}/*",
+                ],
+            ),
             Grant::of(&["iam:GetRole", "iam:PassRole"], &["iam::{account}:role/{role}"]),
         ],
         delete: &[Grant::of(
@@ -181,6 +188,7 @@ lake-network:
         {
             return Ok(());
         }
+        Updates::Addon(cx.name).went_well(cx).await?;
         let (cluster, name) = split(cx.name);
         // What the call doesn't say is put back, so it says everything that stays.
         let role = self.role.as_ref().or(live.role.as_ref()).map(|role| role.0.clone());

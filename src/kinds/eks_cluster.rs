@@ -166,6 +166,7 @@ lake-control-plane:
                 ],
                 &["eks:{region}:{account}:cluster/{name}"],
             ),
+            Grant::of(eks::LOOKS_AT_UPDATES, &["eks:{region}:{account}:cluster/{name}"]),
             Grant::passing(&["iam::{account}:role/{role}"], &["eks.amazonaws.com"]),
             Grant::of(
                 &["iam:GetRole", "iam:ListAttachedRolePolicies"],

@@ -190,6 +190,13 @@ lake-nodes:
                 ],
                 &["eks:{region}:{account}:nodegroup/{within}/{name}/*"],
             ),
+            Grant::of(
+                eks::LOOKS_AT_UPDATES,
+                &[
+                    "eks:{region}:{account}:cluster/{within}",
+                    "eks:{region}:{account}:nodegroup/{within}/{name}/*",
+                ],
+            ),
             Grant::passing(
                 &["iam::{account}:role/{role}"],
                 &["ec2.amazonaws.com", "eks.amazonaws.com"],
