@@ -14,6 +14,9 @@ use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, Phase, Takes, Wanted
 /// An add-on of a cluster, named as EKS names it: `vpc-cni`, `coredns`, `kube-proxy`,
 /// `eks-pod-identity-agent`, `aws-ebs-csi-driver`. `aws eks describe-addon-versions` lists them.
 ///
+/// One that EKS calls `DEGRADED`, such as `coredns` in a cluster without nodes, is installed and
+/// counts as there; `issues` say what it lacks. With `depends_on` it waits for the node groups.
+///
 /// Where two clusters of a stack have the same add-on, give each a key of its own and write the
 /// add-on's name in `name`. `on_destroy: retain` leaves what it installed in the cluster.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
