@@ -1,6 +1,7 @@
 //! A Secrets Manager secret and, if the stack says so, its value.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::{SecretListEntry, Tag};
@@ -398,13 +399,20 @@ async fn put_value(value: &SecretString, cx: &Cx<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+thread_local! {
+    /// Names that this run has taken back and not yet given a fresh value: a secret refuses one for
+    /// a moment after it was restored, and looks by then like any other that is there.
+    static RESTORED: RefCell<BTreeSet<String>> = RefCell::default();
+}
+
 /// Takes a name back that this stack has deleted and AWS still keeps, and gives it a fresh value.
 /// If the run ends in between, the value of its former life stays; `--rotate` replaces it.
 async fn restore(value: Option<SecretString>, refusal: Error, cx: &Cx<'_>) -> Result<(), Error> {
     let reply = cx.secrets.describe_secret().secret_id(cx.name).send().await;
     // What goes without a way back is gone a moment before its name is free.
     let Some(reply) = absent(reply)? else { return Err(Error { class: Class::Busy, ..refusal }) };
-    if reply.deleted_date().is_none() {
+    let goes = reply.deleted_date().is_some();
+    if !goes && !RESTORED.with_borrow(|names| names.contains(cx.name)) {
         return Err(refusal);
     }
     if tags_of(&reply).get("lagoa:stack") != Some(&cx.site.stack) {
@@ -414,13 +422,17 @@ async fn restore(value: Option<SecretString>, refusal: Error, cx: &Cx<'_>) -> Re
             cx.name
         )));
     }
-    let restored = cx.secrets.restore_secret().secret_id(cx.name).send().await;
-    if absent(restored)?.is_none() {
-        return Err(Error { class: Class::Busy, ..refusal });
+    if goes {
+        let restored = cx.secrets.restore_secret().secret_id(cx.name).send().await;
+        if absent(restored)?.is_none() {
+            return Err(Error { class: Class::Busy, ..refusal });
+        }
+        RESTORED.with_borrow_mut(|names| names.insert(cx.name.to_owned()));
     }
     if let Some(value) = value {
-        put_value(&value, cx).await?;
+        put_value(&value, cx).await.map_err(vault::settling)?;
     }
+    RESTORED.with_borrow_mut(|names| names.remove(cx.name));
     Ok(())
 }
 
