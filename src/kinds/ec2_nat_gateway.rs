@@ -1,9 +1,13 @@
 //! The way out for machines without public addresses.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::aws::ec2::{Address, Filter, NatGateway};
 use crate::aws::named::{self, Named, christen, known, not_visible_yet, retag};
@@ -61,6 +65,19 @@ pub enum Connectivity {
     Public,
     /// To other networks, over a transit gateway or a peering connection.
     Private,
+}
+
+/// How long EC2 may not show a gateway that it has made.
+const HIDDEN: Duration = Duration::from_secs(120);
+
+thread_local! {
+    /// When this run made gateways, by name: one that EC2 doesn't show yet isn't gone, although its
+    /// address shows.
+    static MADE: RefCell<BTreeMap<String, Instant>> = RefCell::default();
+}
+
+fn is_new(name: &str) -> bool {
+    MADE.with_borrow(|made| made.get(name).is_some_and(|then| then.elapsed() < HIDDEN))
 }
 
 /// The state that lagoa gives to what is left of a gateway that is gone: the address it allocated.
@@ -129,7 +146,8 @@ lake-vpc:
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let gateways = standing(aws).await?;
         let found = named::wanted(&gateways, wanted, &aws.site)?;
-        let missing = wanted.iter().filter(|one| !found.iter().any(|(name, _)| *name == one.name));
+        let is_missing = |one: &&Wanted<Self>| !found.iter().any(|(name, _)| *name == one.name);
+        let missing = wanted.iter().filter(is_missing).filter(|one| !is_new(&one.name));
         let missing: Vec<&str> = missing.map(|one| one.name.as_str()).collect();
         let own = found.iter().any(|(_, gateway)| gateway.state != "pending");
         let addresses = if own || !missing.is_empty() { own_addresses(aws).await? } else { vec![] };
@@ -172,7 +190,9 @@ lake-vpc:
             None => Some(self.own_address(cx).await?),
         };
         let made = cx.ec2.create_nat_gateway(&self.subnet, allocation.as_deref(), &self.tags).await;
-        made.map_err(not_visible_yet)
+        made.map_err(not_visible_yet)?;
+        MADE.with_borrow_mut(|made| made.insert(cx.name.to_owned(), Instant::now()));
+        Ok(())
     }
 
     async fn update(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
