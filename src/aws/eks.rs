@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Aws, Class, Error, absent};
 use crate::field::Tags;
-use crate::kind::{Cx, Grant};
+use crate::kind::{Cx, Grant, Phase};
 
 const LISTS: &[&str] = &["eks:ListAccessEntries", "eks:ListPodIdentityAssociations"];
 const LOOKS: &[&str] = &[
@@ -70,6 +70,18 @@ pub async fn update_tags(
         call.set_tag_keys(Some(remove)).send().await?;
     }
     Ok(())
+}
+
+/// What the status of something in a cluster means. What has complaints (`DEGRADED`), or failed to
+/// change (`UPDATE_FAILED`), is there all the same.
+pub fn phase(status: &str, issues: &[String]) -> Phase {
+    match status {
+        "CREATE_FAILED" | "DELETE_FAILED" => {
+            Phase::Failed(format!("{status} {}", issues.join("; ")).trim_end().to_owned())
+        }
+        "CREATING" | "UPDATING" | "DELETING" => Phase::Pending(status.to_lowercase()),
+        _ => Phase::Ready,
+    }
 }
 
 /// A word of the API as ours; `None` for one that came later than this lagoa.
@@ -225,6 +237,18 @@ mod tests {
     fn a_name_has_its_cluster_before_it() {
         assert_eq!(split("lake/workers"), ("lake", "workers"));
         assert_eq!(split("workers"), ("", "workers"));
+    }
+
+    #[test]
+    fn a_failure_says_why_and_complaints_are_none() {
+        let issues = ["NodeCreationFailure: alone".to_owned()];
+        let why = "CREATE_FAILED NodeCreationFailure: alone".to_owned();
+        assert_eq!(phase("CREATE_FAILED", &issues), Phase::Failed(why));
+        assert_eq!(phase("DELETE_FAILED", &[]), Phase::Failed("DELETE_FAILED".to_owned()));
+        assert_eq!(phase("DELETING", &[]), Phase::Pending("deleting".to_owned()));
+        for there in ["ACTIVE", "DEGRADED", "UPDATE_FAILED"] {
+            assert_eq!(phase(there, &issues), Phase::Ready, "{there}");
+        }
     }
 
     #[test]

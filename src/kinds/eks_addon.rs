@@ -213,16 +213,8 @@ lake-network:
     /// An add-on that waits for nodes is degraded until they come; that isn't waited for, because
     /// they may come later than the stack.
     fn phase(&self) -> Phase {
-        match self.status.as_deref().unwrap_or_default() {
-            status @ ("CREATE_FAILED" | "DELETE_FAILED") => {
-                let issues = self.issues.as_deref().unwrap_or_default().join("; ");
-                Phase::Failed(format!("{status} {issues}").trim_end().to_owned())
-            }
-            status @ ("CREATING" | "UPDATING" | "DELETING") => {
-                Phase::Pending(status.to_lowercase())
-            }
-            _ => Phase::Ready,
-        }
+        let issues = self.issues.as_deref().unwrap_or_default();
+        eks::phase(self.status.as_deref().unwrap_or_default(), issues)
     }
 }
 
