@@ -1,13 +1,11 @@
 //! The way out for machines without public addresses.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use crate::aws::ec2::{Address, Filter, NatGateway};
 use crate::aws::named::{self, Named, christen, known, not_visible_yet, retag};
@@ -67,17 +65,14 @@ pub enum Connectivity {
     Private,
 }
 
-/// How long EC2 may not show a gateway that it has made.
-const HIDDEN: Duration = Duration::from_secs(120);
-
 thread_local! {
-    /// When this run made gateways, by name: one that EC2 doesn't show yet isn't gone, although its
-    /// address shows.
-    static MADE: RefCell<BTreeMap<String, Instant>> = RefCell::default();
+    /// Names of the gateways that this run has made: one that EC2 doesn't show yet isn't gone, though
+    /// its address shows.
+    static MADE: RefCell<BTreeSet<String>> = RefCell::default();
 }
 
 fn is_new(name: &str) -> bool {
-    MADE.with_borrow(|made| made.get(name).is_some_and(|then| then.elapsed() < HIDDEN))
+    MADE.with_borrow(|made| made.contains(name))
 }
 
 /// The state that lagoa gives to what is left of a gateway that is gone: the address it allocated.
@@ -191,7 +186,7 @@ lake-vpc:
         };
         let made = cx.ec2.create_nat_gateway(&self.subnet, allocation.as_deref(), &self.tags).await;
         made.map_err(not_visible_yet)?;
-        MADE.with_borrow_mut(|made| made.insert(cx.name.to_owned(), Instant::now()));
+        MADE.with_borrow_mut(|made| made.insert(cx.name.to_owned()));
         Ok(())
     }
 
