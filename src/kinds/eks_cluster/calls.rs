@@ -1,7 +1,7 @@
 //! What makes a cluster and what changes it.
 
 use aws_sdk_eks::types::{
-    AuthenticationMode as AwsMode, CreateAccessConfigRequest, EncryptionConfig,
+    AuthenticationMode as AwsMode, ClusterStatus, CreateAccessConfigRequest, EncryptionConfig,
     IpFamily as AwsFamily, KubernetesNetworkConfigRequest, LogSetup, LogType as AwsLogType,
     Logging, Provider, SupportType as AwsSupport, UpdateAccessConfigRequest, UpgradePolicyRequest,
     VpcConfigRequest, ZonalShiftConfigRequest,
@@ -66,12 +66,12 @@ pub async fn update_next(
     if let Some(next) = desired.versions_after(live).first() {
         updates.went_well(cx).await?;
         let call = cx.eks.update_cluster_version().name(cx.name).version(next);
-        return already_is_fine(call.send().await).map_err(held_back);
+        return taken(call.send().await, cx).await.map_err(held_back);
     }
     if let (Some(key), None) = (&desired.encryption_key, &live.encryption_key) {
         updates.went_well(cx).await?;
         let call = cx.eks.associate_encryption_config().cluster_name(cx.name);
-        return already_is_fine(call.set_encryption_config(Some(encryption(key))).send().await);
+        return taken(call.set_encryption_config(Some(encryption(key))).send().await, cx).await;
     }
     let call = cx.eks.update_cluster_config().name(cx.name);
     let call = if desired.authentication_mode.differs(&live.authentication_mode) {
@@ -102,7 +102,22 @@ pub async fn update_next(
         return Ok(());
     };
     updates.went_well(cx).await?;
-    already_is_fine(call.send().await)
+    taken(call.send().await, cx).await
+}
+
+/// An update that the cluster is busy with, such as this one when the answer to an earlier call got
+/// lost, may take longer than a call is worth repeating: whoever waits for the cluster waits for
+/// that, and looks then what still differs.
+async fn taken<T, E: Into<Error>>(answer: Result<T, E>, cx: &Cx<'_>) -> Result<(), Error> {
+    let error = match already_is_fine(answer) {
+        Err(error) if error.class == Class::Busy => error,
+        answer => return answer,
+    };
+    let reply = cx.eks.describe_cluster().name(cx.name).send().await?;
+    match reply.cluster().and_then(|cluster| cluster.status()) {
+        Some(ClusterStatus::Updating) => Ok(()),
+        _ => Err(error),
+    }
 }
 
 /// Nodes may be a few minor versions behind their control plane, and no more.
