@@ -256,6 +256,13 @@ coins-data:
         }
     }
 
+    /// KMS doesn't rotate a key that is disabled, whatever it says, and refuses to be told.
+    fn accept(&mut self, live: &Self) {
+        if !self.enabled && !live.enabled && !self.rotation {
+            self.rotation = live.rotation;
+        }
+    }
+
     fn predict(&mut self, name: &str, _site: &Site, _root: &Path) {
         self.alias = alias(name).into();
     }
@@ -310,4 +317,24 @@ async fn read_one(aws: &Aws, wanted: &Wanted<KmsKey>) -> Result<Option<Found<Kms
     }
     let fields = calls::fields(aws, wanted, &key).await?;
     Ok(fields.map(|fields| Found { name: wanted.name.clone(), fields }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_disabled_key_is_not_asked_to_rotate_no_more() {
+        let key = |enabled: bool, rotation: bool| {
+            KmsKey::deserialize(json!({ "enabled": enabled, "rotation": rotation })).unwrap()
+        };
+        let settled = |mut desired: KmsKey, live: KmsKey| {
+            desired.accept(&live);
+            desired.rotation
+        };
+        assert!(settled(key(false, false), key(false, true)));
+        assert!(!settled(key(false, false), key(true, true)));
+        assert!(!settled(key(true, false), key(false, true)));
+    }
 }
