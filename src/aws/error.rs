@@ -60,6 +60,9 @@ pub const BY_CODE: &[(&str, Class)] = &[
     ("KMSInternalException", Class::Transient),
     ("ServiceUnavailable", Class::Transient),
     ("Unavailable", Class::Transient),
+    // A KMS key that was made a moment ago isn't known to every service.
+    ("InvalidKeyId", Class::Propagating),
+    ("KMSKeyNotAccessibleFault", Class::Propagating),
     ("InvalidDBInstanceState", Class::Busy),
     ("InvalidDBInstanceStateFault", Class::Busy),
     ("InvalidDBClusterStateFault", Class::Busy),
