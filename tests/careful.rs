@@ -471,3 +471,23 @@ fn what_is_in_the_way_is_named() {
     ec2(&site, &format!("Action=DeleteSecurityGroup&Version=2016-11-15&GroupId={other}"));
     assert_eq!(run.ends_within(Duration::from_secs(30)), Some(0), "{}", run.said());
 }
+
+/// An account has one provider for each URL, and other stacks may stand on it.
+#[test]
+fn a_provider_that_makes_way_for_another_url_stays() {
+    let site = Site::serverless("careful-oidc");
+    for url in ["https://old.example", "https://new.example"] {
+        let issuer = json!({ "issuer": { "kind": "iam_oidc_provider", "url": url } });
+        apply(&site, "issuers", &issuer).success();
+        lagoa(&site, &["plan", "stack.yaml", "--detailed-exitcode"]).success();
+    }
+    let iam = aws_sdk_iam::Client::new(&cloud::config(&site));
+    let marked = |host: &str| {
+        let all = wait(iam.list_open_id_connect_providers().send()).expect("list the providers");
+        let mut arns = all.open_id_connect_provider_list().iter().filter_map(|one| one.arn());
+        let arn = arns.find(|arn| arn.ends_with(host)).expect("it is there");
+        let one = wait(iam.get_open_id_connect_provider().open_id_connect_provider_arn(arn).send());
+        one.expect("it can be read").tags().iter().any(|tag| tag.key() == "lagoa:stack")
+    };
+    assert!(marked("new.example") && !marked("old.example"));
+}

@@ -152,6 +152,16 @@ async fn one_read_that_finds_a_failure_is_not_believed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_just_made_may_be_seen_and_missing_again() {
+    let mut lab = Lab::new();
+    lab.want("toy", json!({}));
+    let lapse = Some((Lapse::Missing, SECOND, 30 * SECOND));
+    lab.toy.nature("toy", Nature { lapse, pending: MINUTE, ..Nature::default() });
+    lab.apply().await.complete();
+    assert_eq!(lab.toy.calls("create").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn stale_reads_bring_no_second_update() {
     let mut lab = Lab::new();
     lab.want("toy", json!({ "size": 1 }));

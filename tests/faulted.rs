@@ -106,6 +106,7 @@ fn makes_another(call: &Call) -> bool {
     let without_token = [
         "AddJobFlowSteps",
         "AllocateAddress",
+        "CreateAccessKey",
         "CreateInternetGateway",
         "CreateKey",
         "CreateVpc",
@@ -287,6 +288,28 @@ fn try_row(site: &Site, (code, part, expected): (&str, &str, Class)) {
         assert!(said.contains(&format!("{code}: {message}")), "AWS's words\n{said}");
         assert!(said.contains("s3_bucket rows-second could not be"), "what failed\n{said}");
     }
+}
+
+/// Nobody would know of a key whose answer was lost, and it would open the account for ever.
+#[test]
+fn an_access_key_whose_answer_is_lost_is_not_left_over() {
+    let site = Site::serverless("faulted-key");
+    let stack = json!({ "key-ana": { "kind": "iam_user", "access_key": {} } });
+    site.stack("keys", stack.as_object().expect("a mapping"));
+    let mut lost = false;
+    let judge = move |call: &Call| match call.operation == "CreateAccessKey" && !lost {
+        true => {
+            lost = true;
+            Deed::Lose
+        }
+        false => Deed::Pass,
+    };
+    let (ran, applied) = through(&site, Box::new(judge), "apply");
+    assert_eq!(ran.code(), Some(0), "{}\n{}", ran.stdout(), ran.stderr());
+    applied.rest();
+    let asked = site.get("/_lagoa/requests");
+    let count = |operation: &str| asked["operations"][operation].as_u64();
+    assert_eq!((count("iam:CreateAccessKey"), count("iam:DeleteAccessKey")), (Some(2), Some(1)));
 }
 
 /// Two of a service, one that needs one of them, one that one of them needs, and three that have

@@ -60,6 +60,9 @@ pub const BY_CODE: &[(&str, Class)] = &[
     ("KMSInternalException", Class::Transient),
     ("ServiceUnavailable", Class::Transient),
     ("Unavailable", Class::Transient),
+    // A KMS key that was made a moment ago isn't known to every service.
+    ("InvalidKeyId", Class::Propagating),
+    ("KMSKeyNotAccessibleFault", Class::Propagating),
     ("InvalidDBInstanceState", Class::Busy),
     ("InvalidDBInstanceStateFault", Class::Busy),
     ("InvalidDBClusterStateFault", Class::Busy),
@@ -151,6 +154,8 @@ pub const BY_MESSAGE: &[(&str, &str, Class)] = &[
     ("InvalidParameterException", "policy must include", Class::Propagating),
     ("InvalidParameterException", "principalArn is invalid", Class::Propagating),
     ("InvalidRequestException", "principalArn is invalid", Class::Propagating),
+    // EKS doesn't see every role, subnet and group at once.
+    ("InvalidParameterException", "does not exist", Class::Propagating),
 ];
 
 /// Classes of codes by their form, for the services' many spellings.
@@ -369,6 +374,17 @@ mod tests {
             ("ResourceInUseException", "Cluster already exists with name: a", Class::Already),
             ("ResourceInUseException", "Cluster has nodegroups attached", Class::Dependency),
             ("ResourceInUseException", "Cluster is busy", Class::Busy),
+            (
+                "InvalidParameterException",
+                "Role provided in the request does not exist.",
+                Class::Propagating,
+            ),
+            (
+                "InvalidParameterException",
+                "The subnet ID 'subnet-1' does not exist",
+                Class::Propagating,
+            ),
+            ("InvalidParameterException", "Addon specified is not supported", Class::Terminal),
             ("NoSuchLifecycleConfiguration", "", Class::Gone),
             ("NoSuchCORSConfiguration", "", Class::Gone),
             ("NoSuchBucketPolicy", "", Class::Gone),

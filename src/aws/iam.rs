@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_iam::Config;
+use aws_sdk_iam::config::Builder;
+use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::Tag;
 
@@ -115,6 +118,12 @@ pub fn accept_boundary(desired: &mut Option<PolicyArn>, live: Option<&PolicyArn>
     if live.is_none() && desired.as_ref().is_some_and(|policy| policy.is_empty()) {
         *desired = None;
     }
+}
+
+/// For calls that make another thing each time they are asked: when an answer is lost, whoever calls
+/// again looks first what is there.
+pub fn once() -> Builder {
+    Config::builder().retry_config(RetryConfig::disabled())
 }
 
 /// "No such entity" from a call about something that was just read or made: IAM's servers

@@ -234,7 +234,7 @@ async fn holds(aws: &Aws, name: &str, holder: Holder<'_>) -> Result<bool, Error>
 
 /// A secret that was restored a moment ago still refuses to be written, and one that was made a
 /// moment ago isn't known everywhere.
-fn settling(error: impl Into<Error>) -> Error {
+pub fn settling(error: impl Into<Error>) -> Error {
     let error = error.into();
     let marked =
         error.message.contains("marked for deletion") || error.message.contains("marked deleted");

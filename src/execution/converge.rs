@@ -69,7 +69,7 @@ impl Run<'_> {
         let mut asked: Vec<Vec<Change>> = Vec::new();
         let mut forced = self.is_ordered(step) && !made;
         loop {
-            let (now, worked) = self.ready(step, &desired, live).await?;
+            let (now, worked) = self.ready(step, &desired, live, made).await?;
             let wanted = self.settled(step, &desired, &now);
             let changes = diff(step.kind.schema(), &wanted, &now.fields, &step.ignore);
             let force = std::mem::take(&mut forced);
@@ -278,24 +278,27 @@ impl Run<'_> {
         }
     }
 
-    /// Reads until the resource is usable. Says whether it wasn't at first.
+    /// Reads until the resource is usable. Says whether it wasn't at first. What was made a moment
+    /// ago may be seen once and missing again: not all of AWS's servers know it yet.
     async fn ready(
         &self,
         step: &Step,
         desired: &Value,
         live: Option<Live>,
+        made: bool,
     ) -> Result<(Live, bool), Failure> {
         let patience = self.patience(step);
         let mut live = live;
         let mut worked = false;
         let mut doubt = None;
+        let absence = if made { SETTLE_LIMIT } else { DOUBT_LIMIT };
         loop {
             let mut why = "it to become ready".to_owned();
             if !matches!(&live, Some(Live { phase: Phase::Failed(_), .. })) {
                 doubt = None;
             }
             match live {
-                None => match self.seen_within(step, desired, DOUBT_LIMIT).await? {
+                None => match self.seen_within(step, desired, absence).await? {
                     None => return Err(changed(format!("{} is gone", step.name))),
                     seen => {
                         live = seen;

@@ -1,5 +1,7 @@
 //! The way out for machines without public addresses.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -61,6 +63,16 @@ pub enum Connectivity {
     Public,
     /// To other networks, over a transit gateway or a peering connection.
     Private,
+}
+
+thread_local! {
+    /// Names of the gateways that this run has made: one that EC2 doesn't show yet isn't gone, though
+    /// its address shows.
+    static MADE: RefCell<BTreeSet<String>> = RefCell::default();
+}
+
+fn is_new(name: &str) -> bool {
+    MADE.with_borrow(|made| made.contains(name))
 }
 
 /// The state that lagoa gives to what is left of a gateway that is gone: the address it allocated.
@@ -129,7 +141,8 @@ lake-vpc:
     async fn read(aws: &Aws, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, Error> {
         let gateways = standing(aws).await?;
         let found = named::wanted(&gateways, wanted, &aws.site)?;
-        let missing = wanted.iter().filter(|one| !found.iter().any(|(name, _)| *name == one.name));
+        let is_missing = |one: &&Wanted<Self>| !found.iter().any(|(name, _)| *name == one.name);
+        let missing = wanted.iter().filter(is_missing).filter(|one| !is_new(&one.name));
         let missing: Vec<&str> = missing.map(|one| one.name.as_str()).collect();
         let own = found.iter().any(|(_, gateway)| gateway.state != "pending");
         let addresses = if own || !missing.is_empty() { own_addresses(aws).await? } else { vec![] };
@@ -172,7 +185,9 @@ lake-vpc:
             None => Some(self.own_address(cx).await?),
         };
         let made = cx.ec2.create_nat_gateway(&self.subnet, allocation.as_deref(), &self.tags).await;
-        made.map_err(not_visible_yet)
+        made.map_err(not_visible_yet)?;
+        MADE.with_borrow_mut(|made| made.insert(cx.name.to_owned()));
+        Ok(())
     }
 
     async fn update(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
@@ -257,7 +272,8 @@ async fn own_addresses(aws: &Aws) -> Result<Vec<Address>, Error> {
 
 fn live(gateway: NatGateway, addresses: &[Address], site: &Site) -> Ec2NatGateway {
     let id = gateway.nat_gateway_id;
-    let address = gateway.addresses.into_iter().next();
+    // Those that somebody added to it aren't what it was made with.
+    let address = gateway.addresses.into_iter().min_by_key(|one| one.is_primary == Some(false));
     let allocation = address.as_ref().and_then(|one| one.allocation_id.clone());
     let own = addresses.iter().any(|one| one.allocation_id == allocation && allocation.is_some());
     let connectivity = match gateway.connectivity_type.as_deref() {
@@ -302,6 +318,7 @@ fn left_over(address: &Address) -> Ec2NatGateway {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::ec2::NatGatewayAddress;
 
     fn gateway(state: &str) -> NatGateway {
         NatGateway {
@@ -317,16 +334,31 @@ mod tests {
         }
     }
 
+    fn site() -> Site {
+        let text = str::to_owned;
+        Site { partition: text("aws"), account: text("1"), region: text("r"), stack: text("s") }
+    }
+
+    #[test]
+    fn the_address_it_was_made_with_counts() {
+        let address = |id: &str, is_primary| NatGatewayAddress {
+            allocation_id: Some(id.to_owned()),
+            public_ip: None,
+            private_ip: None,
+            is_primary,
+        };
+        for (first, second, expected) in
+            [(Some(false), Some(true), "eipalloc-2"), (None, None, "eipalloc-1")]
+        {
+            let addresses = vec![address("eipalloc-1", first), address("eipalloc-2", second)];
+            let fields = live(NatGateway { addresses, ..gateway("available") }, &[], &site());
+            assert_eq!(fields.allocation, Some(Immutable(expected.to_owned())));
+        }
+    }
+
     #[test]
     fn a_failed_gateway_says_why() {
-        let text = str::to_owned;
-        let site = Site {
-            partition: text("aws"),
-            account: text("1"),
-            region: text("r"),
-            stack: text("s"),
-        };
-        let phase = |state| live(gateway(state), &[], &site).phase();
+        let phase = |state| live(gateway(state), &[], &site()).phase();
         let why = "failed: Gateway.NotAttached: no internet gateway";
         assert_eq!(phase("failed"), Phase::Failed(why.to_owned()));
         assert_eq!(phase("deleting"), Phase::Pending("deleting".to_owned()));

@@ -27,7 +27,8 @@ pub struct EksAccessEntry {
     /// The role, by key or ARN, or a user's ARN.
     pub principal: Immutable<RoleArn>,
     /// `STANDARD` for people and programs (when left out); `EC2_LINUX`, `EC2_WINDOWS`,
-    /// `FARGATE_LINUX`, `EC2` and `HYBRID_LINUX` for machines that lagoa doesn't make.
+    /// `FARGATE_LINUX`, `EC2` (Auto Mode), `HYBRID_LINUX` and `HYPERPOD_LINUX` for machines that
+    /// lagoa doesn't make.
     pub r#type: Option<Immutable<String>>,
     /// Groups that the principal belongs to in Kubernetes; none begins with `system:`.
     #[serde(default)]
@@ -173,7 +174,7 @@ lake-control-plane:
             .cluster_name(split(cx.name).0)
             .principal_arn(&*self.principal.0)
             .set_type(self.r#type.as_deref().cloned())
-            .set_kubernetes_groups(Some(self.kubernetes_groups.iter().cloned().collect()))
+            .set_kubernetes_groups(self.groups_to_aws())
             .set_username(self.username.clone())
             .set_tags(Some(eks::to_aws(&self.tags)))
             .send()
@@ -190,8 +191,7 @@ lake-control-plane:
             // What the call doesn't say is put back, so it says both.
             let username = self.username.clone().or_else(|| live.username.clone());
             let call = cx.eks.update_access_entry().cluster_name(cluster).principal_arn(principal);
-            let groups = self.kubernetes_groups.iter().cloned().collect();
-            call.set_kubernetes_groups(Some(groups)).set_username(username).send().await?;
+            call.set_kubernetes_groups(self.groups_to_aws()).set_username(username).send().await?;
         }
         for (policy, scope) in &self.policies {
             if live.policies.get(policy) != Some(scope) {
@@ -220,6 +220,13 @@ lake-control-plane:
         self.policies = policies.map(|(name, scope)| (short(&name).to_owned(), scope)).collect();
     }
 
+    /// EKS puts machines into groups of Kubernetes's own, and nobody takes them out.
+    fn accept(&mut self, live: &Self) {
+        if self.is_for_machines() {
+            self.kubernetes_groups.clone_from(&live.kubernetes_groups);
+        }
+    }
+
     fn check(&self, _root: &std::path::Path) -> Vec<(String, String)> {
         let mut wrong = Vec::new();
         if self.kubernetes_groups.iter().any(|group| group.starts_with("system:")) {
@@ -227,13 +234,31 @@ lake-control-plane:
                            `policies: { AmazonEKSClusterAdminPolicy: {} }`";
             wrong.push(("kubernetes_groups".to_owned(), message.to_owned()));
         }
-        let machine = self.r#type.as_ref().is_some_and(|one| one.as_str() != "STANDARD");
-        let person = !self.policies.is_empty() || !self.kubernetes_groups.is_empty();
-        if machine && person {
-            let message = "only entries of type STANDARD have policies and groups";
-            wrong.push(("type".to_owned(), message.to_owned()));
+        if self.is_for_machines() && !self.kubernetes_groups.is_empty() {
+            let message = "EKS decides itself which groups machines belong to: leave \
+                           `kubernetes_groups` out, or the type";
+            wrong.push(("kubernetes_groups".to_owned(), message.to_owned()));
+        }
+        // Machines of EKS's own choice (Auto Mode) get what they may do from a policy.
+        let auto = self.r#type.as_ref().is_some_and(|one| one.as_str() == "EC2");
+        if self.is_for_machines() && !auto && !self.policies.is_empty() {
+            let message =
+                "only entries of type STANDARD and EC2 have policies: leave `policies` out";
+            wrong.push(("policies".to_owned(), message.to_owned()));
         }
         wrong
+    }
+}
+
+impl EksAccessEntry {
+    /// Those of machines aren't anybody's to say.
+    fn groups_to_aws(&self) -> Option<Vec<String>> {
+        (!self.is_for_machines()).then(|| self.kubernetes_groups.iter().cloned().collect())
+    }
+
+    fn is_for_machines(&self) -> bool {
+        let known = self.r#type.as_ref().filter(|one| !is_marked(one));
+        known.is_some_and(|one| one.as_str() != "STANDARD")
     }
 }
 
@@ -330,6 +355,41 @@ fn fields(entry: &AccessEntry, policies: &[AssociatedAccessPolicy]) -> EksAccess
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn entry(fields: serde_json::Value) -> EksAccessEntry {
+        let mut whole =
+            serde_json::json!({ "cluster": "lake", "principal": "arn:aws:iam::1:role/r" });
+        if let (Some(whole), Some(fields)) = (whole.as_object_mut(), fields.as_object()) {
+            whole.extend(fields.clone());
+        }
+        EksAccessEntry::deserialize(whole).unwrap()
+    }
+
+    #[test]
+    fn machines_keep_the_groups_that_eks_puts_them_in() {
+        use serde_json::json;
+        let groups = json!({ "type": "EC2_LINUX", "kubernetes_groups": ["system:nodes"] });
+        let mut desired = entry(json!({ "type": "EC2_LINUX" }));
+        desired.accept(&entry(groups));
+        assert!(desired.kubernetes_groups.contains("system:nodes"));
+        let mut person = entry(json!({}));
+        person.accept(&entry(json!({ "kubernetes_groups": ["readers"] })));
+        assert!(person.kubernetes_groups.is_empty());
+    }
+
+    #[test]
+    fn what_a_type_may_not_have_is_named() {
+        use serde_json::json;
+        let wrong = |fields| {
+            let wrong = entry(fields).check(std::path::Path::new(""));
+            wrong.into_iter().map(|(path, _)| path).collect::<Vec<_>>()
+        };
+        let policies = json!({ "AmazonEKSAutoNodePolicy": {} });
+        assert!(wrong(json!({ "type": "EC2", "policies": policies })).is_empty());
+        assert_eq!(wrong(json!({ "type": "EC2_LINUX", "policies": policies })), ["policies"]);
+        let groups = json!({ "type": "EC2", "kubernetes_groups": ["a"] });
+        assert_eq!(wrong(groups), ["kubernetes_groups"]);
+    }
 
     #[test]
     fn policies_go_by_their_names() {

@@ -6,13 +6,16 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::aws::eks::{already_is_fine, spelled, split};
+use crate::aws::eks::{LOOKS_AT_UPDATES, Updates, already_is_fine, spelled, split};
 use crate::aws::{Aws, Error, absent, eks, gone_is_fine};
 use crate::field::{Computed, Differs, EksClusterName, Immutable, RoleArn, Tags, WriteOnly};
 use crate::kind::{Access, Cx, Farewell, Found, Grant, Kind, Phase, Takes, Wanted};
 
 /// An add-on of a cluster, named as EKS names it: `vpc-cni`, `coredns`, `kube-proxy`,
 /// `eks-pod-identity-agent`, `aws-ebs-csi-driver`. `aws eks describe-addon-versions` lists them.
+///
+/// One that EKS calls `DEGRADED`, such as `coredns` in a cluster without nodes, is installed and
+/// counts as there; `issues` say what it lacks. With `depends_on` it waits for the node groups.
 ///
 /// Where two clusters of a stack have the same add-on, give each a key of its own and write the
 /// add-on's name in `name`. `on_destroy: retain` leaves what it installed in the cluster.
@@ -120,6 +123,13 @@ lake-network:
                 &["eks:TagResource", "eks:UntagResource", "eks:UpdateAddon"],
                 &["eks:{region}:{account}:addon/{within}/{name}/*"],
             ),
+            Grant::of(
+                LOOKS_AT_UPDATES,
+                &[
+                    "eks:{region}:{account}:cluster/{within}",
+                    "eks:{region}:{account}:addon/{within}/{name}/*",
+                ],
+            ),
             Grant::of(&["iam:GetRole", "iam:PassRole"], &["iam::{account}:role/{role}"]),
         ],
         delete: &[Grant::of(
@@ -181,6 +191,7 @@ lake-network:
         {
             return Ok(());
         }
+        Updates::Addon(cx.name).went_well(cx).await?;
         let (cluster, name) = split(cx.name);
         // What the call doesn't say is put back, so it says everything that stays.
         let role = self.role.as_ref().or(live.role.as_ref()).map(|role| role.0.clone());
@@ -202,16 +213,8 @@ lake-network:
     /// An add-on that waits for nodes is degraded until they come; that isn't waited for, because
     /// they may come later than the stack.
     fn phase(&self) -> Phase {
-        match self.status.as_deref().unwrap_or_default() {
-            status @ ("CREATE_FAILED" | "DELETE_FAILED") => {
-                let issues = self.issues.as_deref().unwrap_or_default().join("; ");
-                Phase::Failed(format!("{status} {issues}").trim_end().to_owned())
-            }
-            status @ ("CREATING" | "UPDATING" | "DELETING") => {
-                Phase::Pending(status.to_lowercase())
-            }
-            _ => Phase::Ready,
-        }
+        let issues = self.issues.as_deref().unwrap_or_default();
+        eks::phase(self.status.as_deref().unwrap_or_default(), issues)
     }
 }
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::eks::minor;
 use crate::aws::retired::retired;
 use crate::aws::{Aws, Class, Error, absent, eks, gone_is_fine};
+use crate::cidr;
 use crate::field::{
     Computed, Immutable, KmsKeyArn, RoleArn, SecurityGroupId, SubnetId, Tags, WriteOnly,
 };
@@ -166,6 +167,7 @@ lake-control-plane:
                 ],
                 &["eks:{region}:{account}:cluster/{name}"],
             ),
+            Grant::of(eks::LOOKS_AT_UPDATES, &["eks:{region}:{account}:cluster/{name}"]),
             Grant::passing(&["iam::{account}:role/{role}"], &["eks.amazonaws.com"]),
             Grant::of(
                 &["iam:GetRole", "iam:ListAttachedRolePolicies"],
@@ -251,6 +253,9 @@ lake-control-plane:
 
     fn predict(&mut self, name: &str, site: &Site, _root: &Path) {
         self.arn = site.arn("eks", &site.region, &format!("cluster/{name}")).into();
+        let canonical = |cidr: String| cidr::canonical(&cidr).unwrap_or(cidr);
+        let cidrs = self.public_access_cidrs.take();
+        self.public_access_cidrs = cidrs.map(|all| all.into_iter().map(canonical).collect());
     }
 
     fn replace_because(&self, live: &Self) -> Option<String> {
@@ -272,6 +277,14 @@ lake-control-plane:
                            and `endpoint_private_access` true";
             wrong.push(("endpoint_private_access".to_owned(), message.to_owned()));
         }
+        if !self.endpoint_public_access && self.public_access_cidrs.is_some() {
+            let message = "nobody reaches an endpoint that isn't public: leave this out, or write \
+                           `endpoint_public_access: true`";
+            wrong.push(("public_access_cidrs".to_owned(), message.to_owned()));
+        }
+        let cidrs = self.public_access_cidrs.iter().flatten().filter(|cidr| !is_marked(cidr));
+        let odd = cidrs.filter_map(|cidr| cidr::canonical(cidr).err());
+        wrong.extend(odd.map(|why| ("public_access_cidrs".to_owned(), why)));
         wrong
     }
 
@@ -369,6 +382,24 @@ mod tests {
         let (old, new) = (cluster("1.34", "CONFIG_MAP"), cluster("1.34", "API"));
         assert_eq!(new.undecided(&old, Path::new("")), None);
         assert!(old.undecided(&new, Path::new("")).is_some());
+    }
+
+    #[test]
+    fn networks_are_for_a_public_endpoint_and_in_one_spelling() {
+        let mut cluster = cluster("1.34", "API");
+        cluster.public_access_cidrs = Some(BTreeSet::from(["203.0.113.7/24".to_owned()]));
+        assert!(cluster.check(Path::new("")).is_empty());
+        let text = str::to_owned;
+        let site = Site {
+            partition: text("aws"),
+            account: text("1"),
+            region: text("r"),
+            stack: text("s"),
+        };
+        cluster.predict("lake", &site, Path::new(""));
+        assert!(cluster.public_access_cidrs.iter().flatten().eq(["203.0.113.0/24"]));
+        cluster.endpoint_public_access = false;
+        assert_eq!(cluster.check(Path::new(""))[0].0, "public_access_cidrs");
     }
 
     #[test]

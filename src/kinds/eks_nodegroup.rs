@@ -190,6 +190,13 @@ lake-nodes:
                 ],
                 &["eks:{region}:{account}:nodegroup/{within}/{name}/*"],
             ),
+            Grant::of(
+                eks::LOOKS_AT_UPDATES,
+                &[
+                    "eks:{region}:{account}:cluster/{within}",
+                    "eks:{region}:{account}:nodegroup/{within}/{name}/*",
+                ],
+            ),
             Grant::passing(
                 &["iam::{account}:role/{role}"],
                 &["ec2.amazonaws.com", "eks.amazonaws.com"],
@@ -268,16 +275,8 @@ lake-nodes:
 
     /// A group with complaints is usable, or will be: it isn't thrown away for them.
     fn phase(&self) -> Phase {
-        match self.status.as_deref().unwrap_or_default() {
-            status @ ("CREATE_FAILED" | "DELETE_FAILED") => {
-                let issues = self.issues.as_deref().unwrap_or_default().join("; ");
-                Phase::Failed(format!("{status} {issues}").trim_end().to_owned())
-            }
-            status @ ("CREATING" | "UPDATING" | "DELETING") => {
-                Phase::Pending(status.to_lowercase())
-            }
-            _ => Phase::Ready,
-        }
+        let issues = self.issues.as_deref().unwrap_or_default();
+        eks::phase(self.status.as_deref().unwrap_or_default(), issues)
     }
 
     fn check(&self, _root: &Path) -> Vec<(String, String)> {
@@ -350,13 +349,5 @@ mod tests {
         assert_eq!(problems(sizes(1, 2, 3)), ["scaling.desired_size"]);
         assert_eq!(problems(json!({ "update_config": {} })), ["update_config"]);
         assert_eq!(problems(json!({ "version": "1.21" })), ["version"]);
-    }
-
-    #[test]
-    fn a_failure_says_why() {
-        let failed = json!({ "status": "CREATE_FAILED", "issues": ["NodeCreationFailure: alone"] });
-        let why = "CREATE_FAILED NodeCreationFailure: alone".to_owned();
-        assert_eq!(group(failed).phase(), Phase::Failed(why));
-        assert_eq!(group(json!({ "status": "DEGRADED" })).phase(), Phase::Ready);
     }
 }

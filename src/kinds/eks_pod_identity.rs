@@ -176,7 +176,9 @@ eks-pod-identity-agent:
             return Ok(());
         }
         let call = cx.eks.update_pod_identity_association().cluster_name(split(cx.name).0);
-        let target = self.target_role.as_ref().map(|role| role.0.clone());
+        // What the call doesn't say might be put back, so it says everything that stays.
+        let target = self.target_role.as_ref().or(live.target_role.as_ref());
+        let target = target.map(|role| role.0.clone());
         call.association_id(live.known_id()?)
             .role_arn(&*self.role)
             .set_target_role_arn(target)

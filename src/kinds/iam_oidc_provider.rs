@@ -15,7 +15,7 @@ use crate::reference::is_marked;
 /// names it in the stack only.
 ///
 /// An account has one provider for each URL, so other stacks may stand on it: it stays when it
-/// leaves the stack or the stack is destroyed, unless `on_destroy: delete` says otherwise, as it
+/// leaves the stack, gets another URL there, or the stack is destroyed, unless `on_destroy: delete` says otherwise, as it
 /// should for a cluster's issuer. One that exists is taken over by `adopt: true`, or used without
 /// declaring it: roles name it by its ARN.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -74,7 +74,7 @@ github:
             &["iam::{account}:oidc-provider/{url}"],
         )],
         delete: &[Grant::of(
-            &["iam:DeleteOpenIDConnectProvider"],
+            &["iam:DeleteOpenIDConnectProvider", "iam:UntagOpenIDConnectProvider"],
             &["iam::{account}:oidc-provider/*"],
         )
         .when(When::Owned)],
@@ -167,9 +167,17 @@ github:
         Ok(())
     }
 
-    async fn delete(&self, _farewell: &Farewell, cx: &Cx<'_>) -> Result<(), Error> {
-        let call = cx.iam.delete_open_id_connect_provider();
-        gone_is_fine(call.open_id_connect_provider_arn(self.known_arn()?).send().await)
+    /// One that makes way for another URL's stays, too, unless the stack says otherwise: only our
+    /// marks go.
+    async fn delete(&self, farewell: &Farewell, cx: &Cx<'_>) -> Result<(), Error> {
+        let arn = self.known_arn()?;
+        if farewell.on_destroy == Some(OnDestroy::Retain) {
+            let marks = self.tags.keys().filter(|key| key.starts_with("lagoa:")).cloned();
+            let call = cx.iam.untag_open_id_connect_provider().open_id_connect_provider_arn(arn);
+            return gone_is_fine(call.set_tag_keys(Some(marks.collect())).send().await);
+        }
+        let call = cx.iam.delete_open_id_connect_provider().open_id_connect_provider_arn(arn);
+        gone_is_fine(call.send().await)
     }
 
     /// IAM keeps the URL without its scheme, and thumbprints in the case that they came in.

@@ -140,8 +140,9 @@ read-raw:
         if self.document != live.document {
             make_room(arn, cx).await?;
             let call = cx.iam.create_policy_version().policy_arn(arn).set_as_default(true);
-            let call = call.policy_document(self.document.text()).send().await;
-            call.map_err(iam::settling)?;
+            let call = call.policy_document(self.document.text()).customize();
+            let made = call.config_override(iam::once()).send().await;
+            made.map_err(iam::settling)?;
         }
         let (set, remove) = self.tags.change_from(&live.tags);
         if !set.is_empty() {

@@ -228,7 +228,9 @@ data-engineers:
             .set_permissions_boundary(boundary)
             .set_tags(Some(iam::tag_set(&self.tags)?))
             .send()
-            .await?;
+            .await
+            // The boundary may be a moment old.
+            .map_err(iam::settling)?;
         Ok(())
     }
 

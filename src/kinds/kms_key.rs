@@ -181,9 +181,12 @@ coins-data:
     }
 
     async fn create(&self, cx: &Cx<'_>) -> Result<(), Error> {
-        let id = match calls::left_behind(self, cx).await? {
+        let id = match calls::made(cx.name) {
             Some(id) => id,
-            None => self.make(cx).await?,
+            None => match calls::left_behind(self, cx).await? {
+                Some(id) => id,
+                None => self.make(cx).await?,
+            },
         };
         let alias = alias(cx.name);
         match cx.kms.create_alias().alias_name(&alias).target_key_id(&id).send().await {
@@ -202,6 +205,8 @@ coins-data:
                         there.unwrap_or_default()
                     )))
                 }
+                // Not all of KMS knows yet that the key is there.
+                error if error.is_gone() => Err(Error { class: Class::Transient, ..error }),
                 error => Err(error),
             },
         }
@@ -258,6 +263,13 @@ coins-data:
         match self.state.as_deref().unwrap_or("Creating") {
             "Enabled" | "Disabled" => Phase::Ready,
             state => Phase::Pending(state.to_owned()),
+        }
+    }
+
+    /// KMS doesn't rotate a key that is disabled, whatever it says, and refuses to be told.
+    fn accept(&mut self, live: &Self) {
+        if !self.enabled && !live.enabled && !self.rotation {
+            self.rotation = live.rotation;
         }
     }
 
@@ -320,4 +332,24 @@ async fn read_one(aws: &Aws, wanted: &Wanted<KmsKey>) -> Result<Option<Found<Kms
         name: wanted.name.clone(),
         fields: KmsKey { alias: called.into(), ..fields },
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_disabled_key_is_not_asked_to_rotate_no_more() {
+        let key = |enabled: bool, rotation: bool| {
+            KmsKey::deserialize(json!({ "enabled": enabled, "rotation": rotation })).unwrap()
+        };
+        let settled = |mut desired: KmsKey, live: KmsKey| {
+            desired.accept(&live);
+            desired.rotation
+        };
+        assert!(settled(key(false, false), key(false, true)));
+        assert!(!settled(key(false, false), key(true, true)));
+        assert!(!settled(key(true, false), key(false, true)));
+    }
 }

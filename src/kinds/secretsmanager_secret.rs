@@ -1,6 +1,9 @@
 //! A Secrets Manager secret and, if the stack says so, its value.
 
-use std::collections::BTreeMap;
+mod generate;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::{SecretListEntry, Tag};
@@ -14,6 +17,7 @@ use crate::aws::kms::same_key;
 use crate::aws::{Aws, Class, Error, absent, gone_is_fine, vault};
 use crate::field::{Computed, Derived, Differs, KmsKeyArn, Policy, SecretSource, Tags, WriteOnly};
 use crate::kind::{ANY, Access, Cx, Farewell, Found, Grant, Kind, Wanted};
+pub use generate::Generate;
 
 /// A secret in Secrets Manager: a password, a key, a JSON object of such. Its value is made up once
 /// (`generate`), taken from elsewhere (`value`), or left for people to fill in. Values are never
@@ -53,50 +57,6 @@ pub struct SecretsmanagerSecret {
 
 fn thirty() -> u8 {
     30
-}
-
-/// How a random value is made up; by Secrets Manager itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Generate {
-    /// Number of characters, 1 to 4096. Default 32.
-    #[schemars(range(min = 1, max = 4096))]
-    pub length: u16,
-    /// Characters that must not appear, such as `"@/\` for a database password.
-    pub exclude_characters: String,
-    /// No lower-case letters. Default false.
-    pub exclude_lowercase: bool,
-    /// No upper-case letters. Default false.
-    pub exclude_uppercase: bool,
-    /// No digits. Default false.
-    pub exclude_numbers: bool,
-    /// No punctuation. Default false.
-    pub exclude_punctuation: bool,
-    /// Spaces may appear. Default false.
-    pub include_space: bool,
-    /// At least one character of every type that isn't excluded. Default true.
-    pub require_each_included_type: bool,
-    /// Makes the secret a JSON object of these members and, under `key`, the random value.
-    pub template: Option<BTreeMap<String, String>>,
-    /// The member of the JSON object that holds the random value. Default `password`.
-    pub key: Option<String>,
-}
-
-impl Default for Generate {
-    fn default() -> Self {
-        Self {
-            length: 32,
-            exclude_characters: String::new(),
-            exclude_lowercase: false,
-            exclude_uppercase: false,
-            exclude_numbers: false,
-            exclude_punctuation: false,
-            include_space: false,
-            require_each_included_type: true,
-            template: None,
-            key: None,
-        }
-    }
 }
 
 /// The tag that remembers `recovery_days`, so that deleting an orphan honours it too.
@@ -288,42 +248,16 @@ coins-password:
     }
 }
 
-impl Generate {
-    fn key(&self) -> &str {
-        self.key.as_deref().unwrap_or("password")
-    }
-
-    /// The secret's text: the random value alone, or inside the JSON object of the template.
-    fn text(&self, random: &str) -> String {
-        let Some(template) = &self.template else { return random.to_owned() };
-        let mut members = template.clone();
-        members.insert(self.key().to_owned(), random.to_owned());
-        serde_json::json!(members).to_string()
-    }
-}
-
 impl SecretsmanagerSecret {
     /// A new value; `None` for a secret that people fill in.
     async fn fresh_value(&self, cx: &Cx<'_>) -> Result<Option<SecretString>, Error> {
         if let Some(source) = &self.value {
             return cx.secret(source).await.map(Some);
         }
-        let Some(generate) = &self.generate else { return Ok(None) };
-        let call = cx.secrets.get_random_password().password_length(generate.length.into());
-        let excluded = Some(&generate.exclude_characters).filter(|excluded| !excluded.is_empty());
-        let call = call
-            .set_exclude_characters(excluded.cloned())
-            .exclude_lowercase(generate.exclude_lowercase)
-            .exclude_uppercase(generate.exclude_uppercase)
-            .exclude_numbers(generate.exclude_numbers)
-            .exclude_punctuation(generate.exclude_punctuation)
-            .include_space(generate.include_space)
-            .require_each_included_type(generate.require_each_included_type);
-        let reply = call.send().await?;
-        let random = reply.random_password().unwrap_or_default();
-        let value = SecretString::from(generate.text(random));
-        cx.heard(&value);
-        Ok(Some(value))
+        match &self.generate {
+            Some(generate) => generate.value(cx).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     fn all_tags(&self) -> BTreeMap<String, String> {
@@ -398,11 +332,20 @@ async fn put_value(value: &SecretString, cx: &Cx<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+thread_local! {
+    /// Names that this run has taken back and not yet given a fresh value: a secret refuses one for
+    /// a moment after it was restored, and looks by then like any other that is there.
+    static RESTORED: RefCell<BTreeSet<String>> = RefCell::default();
+}
+
 /// Takes a name back that this stack has deleted and AWS still keeps, and gives it a fresh value.
 /// If the run ends in between, the value of its former life stays; `--rotate` replaces it.
 async fn restore(value: Option<SecretString>, refusal: Error, cx: &Cx<'_>) -> Result<(), Error> {
-    let reply = cx.secrets.describe_secret().secret_id(cx.name).send().await?;
-    if reply.deleted_date().is_none() {
+    let reply = cx.secrets.describe_secret().secret_id(cx.name).send().await;
+    // What goes without a way back is gone a moment before its name is free.
+    let Some(reply) = absent(reply)? else { return Err(Error { class: Class::Busy, ..refusal }) };
+    let goes = reply.deleted_date().is_some();
+    if !goes && !RESTORED.with_borrow(|names| names.contains(cx.name)) {
         return Err(refusal);
     }
     if tags_of(&reply).get("lagoa:stack") != Some(&cx.site.stack) {
@@ -412,10 +355,17 @@ async fn restore(value: Option<SecretString>, refusal: Error, cx: &Cx<'_>) -> Re
             cx.name
         )));
     }
-    cx.secrets.restore_secret().secret_id(cx.name).send().await?;
-    if let Some(value) = value {
-        put_value(&value, cx).await?;
+    if goes {
+        let restored = cx.secrets.restore_secret().secret_id(cx.name).send().await;
+        if absent(restored)?.is_none() {
+            return Err(Error { class: Class::Busy, ..refusal });
+        }
+        RESTORED.with_borrow_mut(|names| names.insert(cx.name.to_owned()));
     }
+    if let Some(value) = value {
+        put_value(&value, cx).await.map_err(vault::settling)?;
+    }
+    RESTORED.with_borrow_mut(|names| names.remove(cx.name));
     Ok(())
 }
 
@@ -443,14 +393,6 @@ fn token(stack: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_template_holds_the_random_value() {
-        let template = BTreeMap::from([("username".to_owned(), "coins".to_owned())]);
-        let generate = Generate { template: Some(template), ..Generate::default() };
-        assert_eq!(generate.text("x\"y"), r#"{"password":"x\"y","username":"coins"}"#);
-        assert_eq!(Generate::default().text("xy"), "xy");
-    }
 
     #[test]
     fn names_come_from_arns() {

@@ -93,6 +93,9 @@ pub enum DataType {
 const NAMES_TO_GET: usize = 10;
 const NAMES_TO_DESCRIBE: usize = 50;
 
+/// How many bytes a parameter of tier `Standard` holds.
+const MOST_IN_STANDARD: usize = 4096;
+
 impl Kind for SsmParameter {
     const EXAMPLE: &'static str = "
 coins-currencies:
@@ -176,7 +179,10 @@ coins-currencies:
     }
 
     fn accept(&mut self, live: &Self) {
-        if self.tier == Some(Tier::IntelligentTiering) {
+        // What fits is left where it is; what doesn't has AWS choose anew.
+        let long = self.value.as_ref().is_some_and(|value| value.len() > MOST_IN_STANDARD);
+        let outgrown = long && live.tier == Some(Tier::Standard);
+        if self.tier == Some(Tier::IntelligentTiering) && !outgrown {
             self.tier = live.tier;
         }
         if self.kms_key.is_some() && same_key(self.kms_key.as_deref(), live.kms_key.as_deref()) {
@@ -224,7 +230,7 @@ coins-currencies:
         }
         let length = self.value.as_ref().filter(|value| !is_marked(value)).map(String::len);
         let standard = self.tier == Some(Tier::Standard);
-        if standard && length.is_some_and(|length| length > 4096) {
+        if standard && length.is_some_and(|length| length > MOST_IN_STANDARD) {
             say("value", "more than 4096 characters need `tier: Advanced`");
         }
         wrong
@@ -410,6 +416,20 @@ mod tests {
         assert_eq!(wrong(json!({ "value": "x", "secret": { "env": "X" } }))[0].0, "secret");
         assert!(wrong(json!({ "type": "SecureString", "secret": { "env": "X" } })).is_empty());
         assert!(wrong(json!({ "value": "x" })).is_empty());
+    }
+
+    #[test]
+    fn a_value_that_outgrows_its_tier_has_aws_choose_another() {
+        let live = |tier: &str| parameter(json!({ "value": "a", "tier": tier }));
+        let settled = |length: usize, tier: &str| {
+            let value = "x".repeat(length);
+            let mut desired = parameter(json!({ "value": value, "tier": "Intelligent-Tiering" }));
+            desired.accept(&live(tier));
+            desired.tier
+        };
+        assert_eq!(settled(4096, "Standard"), Some(Tier::Standard));
+        assert_eq!(settled(4097, "Standard"), Some(Tier::IntelligentTiering));
+        assert_eq!(settled(4097, "Advanced"), Some(Tier::Advanced));
     }
 
     #[test]

@@ -126,8 +126,16 @@ class Eks(SandboxTest):
         asked = {"clusterName": "lake", "nodegroupName": "workers"}
         move = self.eks.update_nodegroup_version
         self.assertRefused("InvalidParameterException", move, **asked, version="1.35")
-        move(**asked, version="1.34")
+        id_ = move(**asked, version="1.34")["update"]["id"]
         self.assertEqual(self.nodes_active()["version"], "1.34")
+        of_nodes = {"name": "lake", "nodegroupName": "workers"}
+        self.assertEqual(self.eks.list_updates(**of_nodes)["updateIds"], [id_])
+        self.assertNotIn(id_, self.eks.list_updates(name="lake")["updateIds"])
+        described = self.eks.describe_update(**of_nodes, updateId=id_)["update"]
+        self.assertEqual(described["status"], "Successful")
+        self.assertRefused(
+            "ResourceNotFoundException", self.eks.describe_update, name="lake", updateId=id_
+        )
         self.assertRefused("InvalidParameterException", move, **asked, version="1.33")
 
     def test_one_kind_of_change_at_a_time(self):

@@ -31,6 +31,8 @@ pub struct NatGatewayAddress {
     pub allocation_id: Option<String>,
     pub public_ip: Option<String>,
     pub private_ip: Option<String>,
+    /// It may have others beside its first.
+    pub is_primary: Option<bool>,
 }
 
 /// An Elastic IP address.

@@ -1,7 +1,7 @@
 //! What makes a cluster and what changes it.
 
 use aws_sdk_eks::types::{
-    AuthenticationMode as AwsMode, CreateAccessConfigRequest, EncryptionConfig,
+    AuthenticationMode as AwsMode, ClusterStatus, CreateAccessConfigRequest, EncryptionConfig,
     IpFamily as AwsFamily, KubernetesNetworkConfigRequest, LogSetup, LogType as AwsLogType,
     Logging, Provider, SupportType as AwsSupport, UpdateAccessConfigRequest, UpgradePolicyRequest,
     VpcConfigRequest, ZonalShiftConfigRequest,
@@ -9,7 +9,7 @@ use aws_sdk_eks::types::{
 
 use super::EksCluster;
 use super::words::{AuthenticationMode, LogType, SupportType};
-use crate::aws::eks::{already_is_fine, spelled, to_aws};
+use crate::aws::eks::{Updates, already_is_fine, spelled, to_aws};
 use crate::aws::{Class, Error};
 use crate::field::{Differs, KmsKeyArn};
 use crate::kind::Cx;
@@ -62,13 +62,16 @@ pub async fn update_next(
     live: &EksCluster,
     cx: &Cx<'_>,
 ) -> Result<(), Error> {
+    let updates = Updates::Cluster(cx.name);
     if let Some(next) = desired.versions_after(live).first() {
+        updates.went_well(cx).await?;
         let call = cx.eks.update_cluster_version().name(cx.name).version(next);
-        return already_is_fine(call.send().await).map_err(held_back);
+        return taken(call.send().await, cx).await.map_err(held_back);
     }
     if let (Some(key), None) = (&desired.encryption_key, &live.encryption_key) {
+        updates.went_well(cx).await?;
         let call = cx.eks.associate_encryption_config().cluster_name(cx.name);
-        return already_is_fine(call.set_encryption_config(Some(encryption(key))).send().await);
+        return taken(call.set_encryption_config(Some(encryption(key))).send().await, cx).await;
     }
     let call = cx.eks.update_cluster_config().name(cx.name);
     let call = if desired.authentication_mode.differs(&live.authentication_mode) {
@@ -98,13 +101,33 @@ pub async fn update_next(
     } else {
         return Ok(());
     };
-    already_is_fine(call.send().await)
+    updates.went_well(cx).await?;
+    taken(call.send().await, cx).await
 }
 
-/// The nodes' kubelets may be three minor versions behind their control plane, and no more.
+/// An update that the cluster is busy with, such as this one when the answer to an earlier call got
+/// lost, may take longer than a call is worth repeating: whoever waits for the cluster waits for
+/// that, and looks then what still differs.
+async fn taken<T, E: Into<Error>>(answer: Result<T, E>, cx: &Cx<'_>) -> Result<(), Error> {
+    let error = match already_is_fine(answer) {
+        Err(error) if error.class == Class::Busy => error,
+        answer => return answer,
+    };
+    let reply = cx.eks.describe_cluster().name(cx.name).send().await?;
+    match reply.cluster().and_then(|cluster| cluster.status()) {
+        Some(ClusterStatus::Updating) => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Nodes may be a few minor versions behind their control plane, and no more.
 fn held_back(error: Error) -> Error {
-    if error.class == Class::Terminal && error.message.to_lowercase().contains("kubelet") {
-        return error.hint("raise `version` of the node groups first");
+    let nodes = error.message.contains("must be updated to match");
+    if error.class == Class::Terminal && nodes {
+        return error.hint(
+            "raise `version` of the node groups to the cluster's first, and the cluster's after \
+             that",
+        );
     }
     error
 }
@@ -175,4 +198,23 @@ fn logging(on: &[LogType], off: &[LogType]) -> Option<Logging> {
         })
         .collect();
     (!setups.is_empty()).then(|| Logging::builder().set_cluster_logging(Some(setups)).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_that_hold_an_upgrade_back_are_named_with_a_remedy() {
+        for message in [
+            "Nodegroups workers must be updated to match cluster version 1.33 before updating \
+             cluster version",
+            "Kubelet version of Fargate pods must be updated to match cluster version 1.33 before \
+             updating cluster version; please recycle all offending pod replicas",
+        ] {
+            let error = held_back(Error::new(Class::Terminal, message));
+            assert!(error.hint.is_some_and(|hint| hint.contains("node groups")), "{message}");
+        }
+        assert_eq!(held_back(Error::new(Class::Terminal, "no")).hint, None);
+    }
 }

@@ -1,5 +1,7 @@
 //! What goes with a cluster, what stays behind, and what keeps it from going.
 
+use std::collections::BTreeSet;
+
 use super::EksCluster;
 use crate::aws::Error;
 use crate::aws::ec2::{Filter, NetworkInterface, SecurityGroup};
@@ -38,9 +40,14 @@ async fn left_in_vpc(cluster: &EksCluster, cx: &Cx<'_>) -> Option<String> {
     let vpc = cluster.vpc.as_deref()?;
     let in_vpc = [Filter::new("vpc-id", [vpc])];
     let interfaces = cx.ec2.describe_network_interfaces(&in_vpc).await.unwrap_or_default();
-    let mark = format!("tag:kubernetes.io/cluster/{}", cx.name);
-    let marked = [Filter::new("vpc-id", [vpc]), Filter::new(mark, ["owned"])];
-    let groups = cx.ec2.describe_security_groups(&marked).await.unwrap_or_default();
+    // Kubernetes itself marks its groups in one way, the load balancer controller in another.
+    let by_kubernetes = Filter::new(format!("tag:kubernetes.io/cluster/{}", cx.name), ["owned"]);
+    let by_controller = Filter::new("tag:elbv2.k8s.aws/cluster", [cx.name]);
+    let mut groups = Vec::new();
+    for mark in [by_kubernetes, by_controller] {
+        let marked = [Filter::new("vpc-id", [vpc]), mark];
+        groups.extend(cx.ec2.describe_security_groups(&marked).await.unwrap_or_default());
+    }
     let own = cluster.cluster_security_group.as_deref();
     let all = left(&interfaces, &groups, own);
     (!all.is_empty()).then(|| format!("{} in {vpc}", named(&all)))
@@ -51,13 +58,13 @@ fn left(
     groups: &[SecurityGroup],
     own: Option<&str>,
 ) -> Vec<String> {
-    let mut all: Vec<String> = interfaces.iter().filter_map(interface).collect();
     let groups = groups.iter().filter(|group| Some(group.group_id.as_str()) != own);
-    all.extend(
-        groups.map(|group| format!("security group {} ({})", group.group_name, group.group_id)),
-    );
-    all.dedup();
-    all
+    let groups =
+        groups.map(|group| format!("security group {} ({})", group.group_name, group.group_id));
+    // A load balancer has an interface in each zone.
+    let mut seen = BTreeSet::new();
+    let all = interfaces.iter().filter_map(interface).chain(groups);
+    all.filter(|one| seen.insert(one.clone())).collect()
 }
 
 /// Interfaces tell of load balancers by their description: `ELB net/k8s-lake-…/…`, and `ELB a1b2…`
@@ -83,9 +90,9 @@ fn named(all: &[String]) -> String {
 mod tests {
     use super::*;
 
-    fn described(description: &str) -> Option<String> {
-        interface(&NetworkInterface {
-            network_interface_id: "eni-1".to_owned(),
+    fn one(id: &str, description: &str) -> NetworkInterface {
+        NetworkInterface {
+            network_interface_id: id.to_owned(),
             description: Some(description.to_owned()),
             interface_type: None,
             status: None,
@@ -95,7 +102,38 @@ mod tests {
             requester_managed: false,
             attachment: None,
             association: None,
-        })
+        }
+    }
+
+    fn described(description: &str) -> Option<String> {
+        interface(&one("eni-1", description))
+    }
+
+    fn group(id: &str) -> SecurityGroup {
+        SecurityGroup {
+            group_id: id.to_owned(),
+            group_name: "k8s-web".to_owned(),
+            description: String::new(),
+            owner_id: None,
+            vpc_id: None,
+            tags: Default::default(),
+        }
+    }
+
+    #[test]
+    fn each_is_named_once_and_the_clusters_own_group_not_at_all() {
+        let balancer = "ELB net/k8s-web-1/ab";
+        let interfaces =
+            [one("eni-1", balancer), one("eni-2", "aws-K8S-i-1"), one("eni-3", balancer)];
+        let groups = [group("sg-1"), group("sg-own"), group("sg-1")];
+        assert_eq!(
+            left(&interfaces, &groups, Some("sg-own")),
+            [
+                "load balancer net/k8s-web-1/ab",
+                "network interface eni-2 (aws-K8S-i-1)",
+                "security group k8s-web (sg-1)",
+            ]
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use aws_sdk_eks::types::{
 
 use super::{EksNodegroup, RemoteAccess, Scaling, Taint, UpdateConfig};
 use crate::aws::Error;
-use crate::aws::eks::{already_is_fine, spelled, split, to_aws};
+use crate::aws::eks::{Updates, already_is_fine, spelled, split, to_aws};
 use crate::field::{Differs, set_change};
 use crate::kind::Cx;
 
@@ -51,6 +51,7 @@ pub async fn update_next(
     if desired.version.differs(&live.version)
         || desired.release_version.differs(&live.release_version)
     {
+        Updates::Nodegroup(cx.name).went_well(cx).await?;
         let call = cx.eks.update_nodegroup_version().cluster_name(cluster).nodegroup_name(name);
         let call = call.set_version(desired.version.clone());
         let call = call.set_release_version(desired.release_version.clone());
@@ -65,6 +66,7 @@ pub async fn update_next(
     if labels.is_none() && taints.is_none() && sizes.is_none() && config.is_none() {
         return Ok(());
     }
+    Updates::Nodegroup(cx.name).went_well(cx).await?;
     let call = cx.eks.update_nodegroup_config().cluster_name(cluster).nodegroup_name(name);
     let call = call.set_labels(labels).set_taints(taints).set_scaling_config(sizes);
     already_is_fine(call.set_update_config(config).send().await)

@@ -109,7 +109,8 @@ async fn never_used(id: &str, cx: &Cx<'_>) -> Result<bool, Error> {
 }
 
 async fn make(cx: &Cx<'_>) -> Result<(String, SecretString), Error> {
-    let reply = cx.iam.create_access_key().user_name(cx.name).send().await;
+    let call = cx.iam.create_access_key().user_name(cx.name).customize();
+    let reply = call.config_override(iam::once()).send().await;
     let key = reply.map_err(|error| unmade(iam::settling(error)))?.access_key;
     let key = key.ok_or_else(|| Error::internal("no access key was made"))?;
     let value = json!({

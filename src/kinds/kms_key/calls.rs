@@ -1,5 +1,6 @@
 //! What KMS is asked about keys: their fields, and which of them are ours.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_kms::config::retry::RetryConfig;
@@ -10,6 +11,17 @@ use crate::aws::words::{parse, word};
 use crate::aws::{Aws, Error, absent};
 use crate::field::{Immutable, Policy, Tags};
 use crate::kind::{Cx, Wanted};
+
+thread_local! {
+    /// Ids of the keys that this run has made, by name: KMS may not show one for a while, nor take
+    /// an alias for it, and another one would be left over.
+    static MADE: RefCell<BTreeMap<String, String>> = RefCell::default();
+}
+
+/// Id of the key that this run has made for the resource.
+pub fn made(name: &str) -> Option<String> {
+    MADE.with_borrow(|made| made.get(name).cloned())
+}
 
 impl KmsKey {
     /// Makes the key itself and gives its id. KMS takes no token for this, so that a call whose
@@ -28,7 +40,9 @@ impl KmsKey {
         let call = call.set_tags(Some(to_aws(&tags)?));
         let made = call.customize().config_override(once).send().await?;
         let id = made.key_metadata().map(|key| key.key_id().to_owned());
-        id.ok_or_else(|| Error::internal("a key without an id"))
+        let id = id.ok_or_else(|| Error::internal("a key without an id"))?;
+        MADE.with_borrow_mut(|made| made.insert(cx.name.to_owned(), id.clone()));
+        Ok(id)
     }
 
     pub(super) async fn update_tags(&self, live: &Self, cx: &Cx<'_>) -> Result<(), Error> {
@@ -71,7 +85,8 @@ pub async fn fields(
     let Some(tags) = absent(tags(aws, id).await)? else { return Ok(None) };
     let policy = match wanted.asks(|desired| desired.policy.is_some()) {
         true => {
-            let reply = aws.kms.get_key_policy().key_id(id).policy_name("default").send().await?;
+            let call = aws.kms.get_key_policy().key_id(id).policy_name("default");
+            let Some(reply) = absent(call.send().await)? else { return Ok(None) };
             reply.policy().map(Policy::from_aws)
         }
         false => None,
@@ -80,7 +95,9 @@ pub async fn fields(
     let rotation = match spec {
         // Of other keys KMS doesn't like to be asked.
         Some(Spec::SymmetricDefault) => {
-            Some(aws.kms.get_key_rotation_status().key_id(id).send().await?)
+            let call = aws.kms.get_key_rotation_status().key_id(id);
+            let Some(reply) = absent(call.send().await)? else { return Ok(None) };
+            Some(reply)
         }
         _ => None,
     };
@@ -175,8 +192,13 @@ pub async fn left_behind(desired: &KmsKey, cx: &Cx<'_>) -> Result<Option<String>
     }
     let mut found: Vec<KeyMetadata> = Vec::new();
     for id in ids.iter().filter(|id| !elsewhere.contains(id.as_str())) {
-        // Keys may be closed to whoever asks; those are nobody's we know.
-        let Ok(tags) = tags(cx, id).await else { continue };
+        let tags = match tags(cx, id).await {
+            Ok(tags) => tags,
+            // It may be ours: passed over, another one would be made beside it.
+            Err(error) if error.is_outage() => return Err(error),
+            // Keys may be closed to whoever asks; those are nobody's we know.
+            Err(_) => continue,
+        };
         let marked = |tag: &str, mark: &str| tags.get(tag).is_some_and(|value| value == mark);
         if marked("lagoa:stack", &cx.site.stack) && marked("lagoa:name", cx.key) {
             let reply = absent(cx.kms.describe_key().key_id(id).send().await)?;

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{from_word, word};
 use crate::aws::kms::same_name;
 use crate::aws::{Aws, Error, absent};
+use crate::field::KmsKeyArn;
 use crate::kind::Cx;
+use crate::reference::is_marked;
 
 /// How new objects are encrypted by default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -15,9 +17,9 @@ use crate::kind::Cx;
 pub struct Encryption {
     /// `AES256` (keys of S3's own), `aws:kms` or `aws:kms:dsse` (two layers).
     pub algorithm: Algorithm,
-    /// Id, ARN or alias of the KMS key. Without one the key stays; a bucket that had none uses
+    /// The KMS key: key, id, ARN or alias. Without one the key stays; a bucket that had none uses
     /// AWS's own `aws/s3`.
-    pub kms_key: Option<String>,
+    pub kms_key: Option<KmsKeyArn>,
     /// One data key for many objects: fewer calls to KMS.
     pub bucket_key: Option<bool>,
 }
@@ -46,7 +48,7 @@ impl Encryption {
         let by_default = rule.apply_server_side_encryption_by_default()?;
         Some(Self {
             algorithm: from_word(by_default.sse_algorithm().as_str())?,
-            kms_key: by_default.kms_master_key_id().map(str::to_owned),
+            kms_key: by_default.kms_master_key_id().map(KmsKeyArn::from),
             bucket_key: Some(rule.bucket_key_enabled().unwrap_or(false)),
         })
     }
@@ -54,7 +56,7 @@ impl Encryption {
     fn to_aws(&self) -> Result<types::ServerSideEncryptionConfiguration, Error> {
         let by_default = types::ServerSideEncryptionByDefault::builder()
             .sse_algorithm(word(&self.algorithm).as_str().into())
-            .set_kms_master_key_id(self.kms_key.clone())
+            .set_kms_master_key_id(self.kms_key.as_deref().map(str::to_owned))
             .build()?;
         let rule = types::ServerSideEncryptionRule::builder()
             .apply_server_side_encryption_by_default(by_default)
@@ -84,9 +86,21 @@ impl Encryption {
 
     /// What S3 would refuse.
     pub fn check(&self) -> Option<&'static str> {
-        let needless = self.algorithm == Algorithm::AES256 && self.kms_key.is_some();
-        needless.then_some("`kms_key` needs the algorithm aws:kms or aws:kms:dsse")
+        let key = self.kms_key.as_deref()?;
+        if self.algorithm == Algorithm::AES256 {
+            return Some("`kms_key` needs the algorithm aws:kms or aws:kms:dsse");
+        }
+        (!is_marked(key) && !may_be_key(key)).then_some(
+            "`kms_key` is no KMS key: write the key of a `kms_key`, an id, an ARN or `alias/…`; S3 \
+             takes any text, and refuses every object after that",
+        )
     }
+}
+
+/// An ARN, an alias, or an id, which is a UUID or begins with `mrk-`.
+fn may_be_key(text: &str) -> bool {
+    let uuid = text.len() == 36 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    uuid || ["arn:", "alias/", "mrk-"].iter().any(|begin| text.starts_with(begin))
 }
 
 /// How new objects are encrypted, if the bucket says.
@@ -113,7 +127,7 @@ mod tests {
         kms_key: Option<&str>,
         bucket_key: Option<bool>,
     ) -> Encryption {
-        Encryption { algorithm, kms_key: kms_key.map(str::to_owned), bucket_key }
+        Encryption { algorithm, kms_key: kms_key.map(KmsKeyArn::from), bucket_key }
     }
 
     #[test]
@@ -125,6 +139,21 @@ mod tests {
         ] {
             assert_eq!(Encryption::from_aws(&one.to_aws().unwrap()), Some(one));
         }
+    }
+
+    #[test]
+    fn what_s3_would_take_for_a_key_is_refused() {
+        let said = |key| encryption(Algorithm::Kms, Some(key), None).check();
+        for key in [
+            "alias/lake",
+            "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-4000-8000-000000000001",
+            "0a1b2c3d-0000-4000-8000-000000000001",
+            "mrk-0a1b2c3d",
+        ] {
+            assert_eq!(said(key), None, "{key}");
+        }
+        assert!(said("lake-keys").is_some_and(|why| why.contains("alias/")));
+        assert!(encryption(Algorithm::AES256, Some("alias/lake"), None).check().is_some());
     }
 
     #[test]

@@ -16,6 +16,7 @@ from .eks_things import (
     clusters_of,
     ec2_of,
     operation,
+    owner,
     paged,
     present,
     refuse,
@@ -197,16 +198,18 @@ def describe_update(self):
     cluster = cluster_of(self)
     for things in (cluster.nodegroups, cluster.addons):
         present(things)
-    update = cluster.updates.get(self.params["updateId"])
-    if update is None:
+    of, update = cluster.updates.get(self.params["updateId"], (None, None))
+    if of != owner(self.params):
         refuse("ResourceNotFoundException", "No update found for ID: " + self.params["updateId"])
     return ActionResult({"update": dict(update)})
 
 
 @operation
 def list_updates(self):
-    """Ids only."""
-    return paged(self, "updateIds", list(cluster_of(self).updates))
+    """Ids only; those of a node group or add-on are listed apart."""
+    asked = owner(self.params)
+    found = [id_ for id_, (of, _) in cluster_of(self).updates.items() if of == asked]
+    return paged(self, "updateIds", found)
 
 
 def things(account, region):

@@ -21,6 +21,13 @@ from .eks_things import (
 )
 
 
+# The groups that EKS puts machines into.
+OF_MACHINES = {
+    "EC2_LINUX": ["system:nodes"],
+    "EC2_WINDOWS": ["eks:kube-proxy-windows", "system:nodes"],
+}
+
+
 def _entries(response):
     cluster = cluster_of(response)
     if cluster.fields["accessConfig"]["authenticationMode"] == "CONFIG_MAP":
@@ -39,17 +46,19 @@ def add_entry(response, cluster, principal, asked):
     session = f"arn:aws:sts::{account}:assumed-role/{role}/{{{{SessionName}}}}"
     inside = cluster.fields["name"]
     marker = uuid.uuid4()
+    sort = asked.get("type") or "STANDARD"
+    groups = asked.get("kubernetesGroups") or OF_MACHINES.get(sort, [])
     entry = Thing(
         {
             "clusterName": inside,
             "principalArn": principal,
-            "kubernetesGroups": asked.get("kubernetesGroups") or [],
+            "kubernetesGroups": list(groups),
             "accessEntryArn": arn_of(
                 response, f"access-entry/{inside}/{kind}/{account}/{role}/{marker}"
             ),
             "tags": asked.get("tags") or {},
             "username": asked.get("username") or (session if kind == "role" else principal),
-            "type": asked.get("type") or "STANDARD",
+            "type": sort,
         }
     )
     entry.policies = {}
@@ -72,6 +81,9 @@ def create_access_entry(self):
     cluster, asked = _entries(self), self.params
     principal = asked["principalArn"]
     rules.check_principal(refuse, iam_backends, self.current_account, principal)
+    if asked.get("type", "STANDARD") != "STANDARD" and asked.get("kubernetesGroups"):
+        message = "Kubernetes groups can't be given to this type of entry."
+        refuse("InvalidParameterException", message)
     if any(group.startswith("system:") for group in asked.get("kubernetesGroups") or []):
         refuse("InvalidParameterException", "The kubernetes group name is invalid: system:")
     if principal in cluster.entries:
@@ -96,8 +108,10 @@ def list_access_entries(self):
 
 @operation
 def update_access_entry(self):
-    """Groups and name."""
+    """Groups, of people and programs only, and name."""
     _, entry = _entry(self)
+    if entry.fields["type"] != "STANDARD" and "kubernetesGroups" in self.params:
+        refuse("InvalidRequestException", "Groups of this type of entry can't be changed.")
     for key in ("kubernetesGroups", "username"):
         if key in self.params:
             entry.fields[key] = self.params[key]
@@ -117,7 +131,7 @@ def associate_access_policy(self):
     """EKS's own policies only, and only for people and programs."""
     _, entry = _entry(self)
     policy = self.params["policyArn"]
-    if entry.fields["type"] != "STANDARD":
+    if entry.fields["type"] not in ("STANDARD", "EC2"):
         refuse("InvalidRequestException", "Policies can't be associated to this type of entry.")
     if not re.fullmatch(r"arn:aws:eks::aws:cluster-access-policy/Amazon\w+Policy", policy):
         refuse(

@@ -161,6 +161,11 @@ def answer(key, thing):
     return ActionResult({key: copy.deepcopy(thing.fields)})
 
 
+def owner(named):
+    """What a request, or an update, is about: the node group or add-on, or the cluster itself."""
+    return named.get("nodegroupName"), named.get("addonName")
+
+
 def start_update(cluster, kind, *, begin=True, thing=None, then=None):
     """Start an update of a cluster or of something in it."""
     thing = thing or cluster
@@ -172,7 +177,7 @@ def start_update(cluster, kind, *, begin=True, thing=None, then=None):
         "createdAt": utcnow(),
         "errors": [],
     }
-    cluster.updates[update["id"]] = update
+    cluster.updates[update["id"]] = (owner(thing.fields), update)
 
     def done():
         update["status"] = "Successful"
