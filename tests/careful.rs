@@ -151,6 +151,24 @@ fn killed(site: &Site) {
     proxy.rest();
 }
 
+/// Destroys, and interrupts it at its first call that empties a bucket.
+fn interrupted(site: &Site) {
+    let (reached, at) = mpsc::channel();
+    let judge = move |call: &Call| {
+        if !empties(call) {
+            return Deed::Pass;
+        }
+        // Whoever waits for this may have heard it before.
+        let _ = reached.send(());
+        Deed::Delay(Duration::from_secs(1))
+    };
+    let proxy = Proxy::new(&site.endpoint(), Box::new(judge));
+    let mut run = Running::through(site, &proxy.endpoint, DESTROY);
+    at.recv_timeout(Duration::from_secs(60)).expect("it empties the bucket");
+    run.signal(libc::SIGINT);
+    assert_eq!(run.ends_within(Duration::from_secs(30)), Some(130), "{}", run.said());
+}
+
 #[test]
 fn a_bucket_is_emptied_on_purpose_only_and_in_batches() {
     let site = Site::new("careful-bucket");
@@ -180,6 +198,13 @@ fn a_bucket_is_emptied_on_purpose_only_and_in_batches() {
     let left = versions(&copy, "careful-lake").expect("the bucket is still there");
     assert!((1..VERSIONS).contains(&left), "{left} versions are left");
     copy.unlock("careful-bucket");
+    lagoa(&copy, DESTROY).success();
+    assert_eq!(versions(&copy, "careful-lake"), None, "the next run finishes");
+
+    let copy = site.copy();
+    interrupted(&copy);
+    let left = versions(&copy, "careful-lake");
+    assert_eq!(left, Some(VERSIONS - 1000), "it stops after the page that it is at");
     lagoa(&copy, DESTROY).success();
     assert_eq!(versions(&copy, "careful-lake"), None, "the next run finishes");
 

@@ -111,18 +111,15 @@ impl Row<'_> {
     fn walk(&self, walk: &Walk, gone_on: &AtomicUsize, wrong: &Mutex<Vec<String>>) -> usize {
         let mut points = 0;
         for number in (walk.offset..).step_by(walk.stride) {
-            let start =
-                if self.command == "apply" { &self.ground.empty } else { &self.ground.applied };
-            let world = start.copy();
-            match kill_at(&world, self.command, number, &self.deed) {
+            match self.killed_at(number) {
                 Ok(None) => break,
-                Ok(Some(writes)) => {
-                    for next in walk.next(self.command, number) {
-                        if !walk.long && !self.is_new(&world, next, &writes) {
-                            continue;
-                        }
-                        gone_on.fetch_add(1, Ordering::SeqCst);
-                        if let Err(why) = self.go_on(&world.copy(), next) {
+                Ok(Some((world, writes))) => {
+                    let mut nexts = walk.next(self.command, number);
+                    nexts.retain(|next| walk.long || self.is_new(&world, next, &writes));
+                    gone_on.fetch_add(nexts.len(), Ordering::SeqCst);
+                    let mut world = Some(world);
+                    for next in nexts {
+                        if let Err(why) = self.go_on(number, world.take(), next) {
                             self.tell(number, &format!("then {next}: {why}"), wrong);
                         }
                     }
@@ -132,6 +129,15 @@ impl Row<'_> {
             points += 1;
         }
         points
+    }
+
+    /// A world in which the command was killed at its call of that number, and which writes were
+    /// served; nothing when it ended before.
+    fn killed_at(&self, number: usize) -> Result<Option<(Site, String)>, String> {
+        let start = if self.command == "apply" { &self.ground.empty } else { &self.ground.applied };
+        let world = start.copy();
+        let writes = kill_at(&world, self.command, number, &self.deed)?;
+        Ok(writes.map(|writes| (world, writes)))
     }
 
     fn tell(&self, number: usize, why: &str, wrong: &Mutex<Vec<String>>) {
@@ -150,7 +156,12 @@ impl Row<'_> {
         self.ground.seen.lock().expect("a set").insert((next, state))
     }
 
-    fn go_on(&self, world: &Site, next: &str) -> Result<(), String> {
+    /// Goes on in the world in which the command was killed, or in another one like it: what is on
+    /// its way in the sandbox isn't copied with it.
+    fn go_on(&self, number: usize, world: Option<Site>, next: &str) -> Result<(), String> {
+        let again = || self.killed_at(number).map(|there| there.map(|(world, _)| world));
+        let Some(world) = world.map_or_else(again, |world| Ok(Some(world)))? else { return Ok(()) };
+        let world = &world;
         world.unlock(&self.ground.family.name);
         succeeded(&world.stack_command(next, &["--yes"]))?;
         let again = next == self.command;

@@ -17,11 +17,13 @@ use crate::kind::{
 };
 pub use words::{Spec, Usage};
 
-/// A KMS key, known by the alias `alias/NAME`, which is also kept in its tag `lagoa:alias`.
+/// A KMS key, known by the alias `alias/NAME`.
 ///
 /// A deleted key is kept by AWS for `deletion_days`: what it encrypted can't be read from the first
 /// day, and never again after the last. A key of the same stack and name that waits for that is
 /// taken back rather than made anew, so that what it encrypted can be read again.
+///
+/// The name is also kept in the tag `lagoa:alias`: a key whose alias is lost gets it back.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KmsKey {
