@@ -46,6 +46,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+pub use digest::token;
 pub use error::{Holder, Place, SeedError, SeedProblem, Undecided, Why};
 pub use redshift::{Channel, Reply, Trouble, WarehouseSeeding};
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub(super) fn lock(parts: &[&str]) -> u64 {
 }
 
 /// 64 characters that stand for what they are made of.
-pub(super) fn token(parts: &[&str]) -> String {
+pub fn token(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     parts.iter().for_each(|part| field(&mut hash, part));
     hex(&hash.finalize())

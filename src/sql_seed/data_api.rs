@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::aws::retry::persist;
 use crate::aws::{Aws, Class, Error};
 use crate::field::Warehouse;
-use crate::seed::{Channel, Reply, Trouble};
+use crate::seed::{Channel, Reply, Trouble, token};
 
 /// How long the service may hold a question back, in seconds. It says up to 30.
 const WAIT: i32 = 20;
@@ -124,7 +124,7 @@ impl Channel for DataApi<'_> {
             .set_workgroup_name(self.workgroup())
             .set_secret_arn(self.warehouse.secret_arn.clone())
             .set_db_user(self.warehouse.user.clone())
-            .set_client_token(token.map(str::to_owned));
+            .set_client_token(token.map(|work| token_of(self.warehouse, work)));
         let sent = self.call(|| async { call.clone().send().await.map_err(Error::from) }).await?;
         self.reply(sent.id()).await
     }
@@ -138,10 +138,17 @@ impl Channel for DataApi<'_> {
             .set_workgroup_name(self.workgroup())
             .set_secret_arn(self.warehouse.secret_arn.clone())
             .set_db_user(self.warehouse.user.clone())
-            .client_token(token);
+            .client_token(token_of(self.warehouse, token));
         let sent = self.call(|| async { call.clone().send().await.map_err(Error::from) }).await?;
         self.reply(sent.id()).await
     }
+}
+
+/// The Data API remembers a token for hours, and refuses it with another request: a warehouse that
+/// was made anew under its old name is asked as somebody else.
+fn token_of(warehouse: &Warehouse, work: &str) -> String {
+    let Warehouse { secret_arn, user, .. } = warehouse;
+    token(&[work, secret_arn.as_deref().unwrap_or_default(), user.as_deref().unwrap_or_default()])
 }
 
 fn trouble(error: Error) -> Trouble {
@@ -163,5 +170,24 @@ fn text(field: &Field) -> String {
         Field::BooleanValue(word) => word.to_string(),
         Field::DoubleValue(number) => number.to_string(),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warehouse_made_anew_has_tokens_of_its_own() {
+        let warehouse = |secret: &str| Warehouse {
+            name: "w".to_owned(),
+            database: "d".to_owned(),
+            secret_arn: Some(secret.to_owned()),
+            user: None,
+            arn: None,
+        };
+        assert_eq!(token_of(&warehouse("a"), "work"), token_of(&warehouse("a"), "work"));
+        assert_ne!(token_of(&warehouse("a"), "work"), token_of(&warehouse("b"), "work"));
+        assert_ne!(token_of(&warehouse("a"), "work"), token_of(&warehouse("a"), "other"));
     }
 }
