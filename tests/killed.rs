@@ -11,7 +11,7 @@
 //! rows that were in: where a row of points comes to a state that has been gone on from already,
 //! as after each call that only reads, the next point follows at once.
 //!
-//! It takes every tenth call, beginning at another one each day, and goes on from one with the same
+//! It takes every twelfth call, beginning at another one each day, and goes on from one with the same
 //! command, from the next with the other. `LAGOA_WALK=1` takes every call and goes on with both,
 //! `LAGOA_WALK=N` takes every Nth, and `LAGOA_WALK=all` goes on from every point, whether its state
 //! is known or not, and walks one stack of every kind besides. `LAGOA_WALK_ONLY=walk-kms` keeps to
@@ -35,7 +35,7 @@ use serde_json::Value;
 use support::{Ran, Site, actions};
 
 /// How far apart the calls are that are tried, where nobody says otherwise.
-const STRIDE: usize = 10;
+const STRIDE: usize = 12;
 /// How many points are tried at once.
 const WORKERS: usize = 2;
 
